@@ -1,0 +1,27 @@
+# hs_layer(<folder> [USES <rooms below>] [LINKS <libraries, for our .cpp files only>])
+# One room, one library, one direction. A file in cli/main.cpp belongs to the executable, not to the room's library.
+add_library(hs_warnings INTERFACE)
+target_compile_options(hs_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+                                             -Wnon-virtual-dtor -Woverloaded-virtual -Wno-comment)
+
+function(hs_layer folder)
+  cmake_parse_arguments(ARG "" "" "USES;LINKS" ${ARGN})
+  string(REPLACE "/" "_" name ${folder})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/cli/main\\.cpp$")
+  if(folder STREQUAL "vmx")  # vmx/rules is a room of its own
+    list(FILTER sources EXCLUDE REGEX "/vmx/rules/")
+  endif()
+  if(sources)
+    add_library(hs_${name} STATIC ${sources})
+    set(scope PUBLIC)
+    target_link_libraries(hs_${name} PRIVATE hs_warnings ${ARG_LINKS})
+  else()
+    add_library(hs_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(hs_${name} ${scope} ${PROJECT_SOURCE_DIR})
+  list(TRANSFORM ARG_USES REPLACE "/" "_")
+  list(TRANSFORM ARG_USES PREPEND hs_)
+  target_link_libraries(hs_${name} ${scope} ${ARG_USES})
+endfunction()

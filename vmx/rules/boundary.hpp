@@ -1,0 +1,76 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "vmx/rules/entry_check.hpp"
+#include "vmx/rules/state.hpp"
+
+namespace hyperstep::vmx {
+
+/// Valid states, complete on the processor `all`, each with a valid 64-bit host unless it says otherwise.
+enum class BaseState : std::uint8_t {
+    long_mode,      ///< 64-bit guest, IA-32e mode, EPT
+    pae,            ///< 32-bit guest with PAE paging, EPT, PDPTEs in the VMCS
+    protected_32,   ///< 32-bit guest with 32-bit paging, EPT
+    real_mode,      ///< real-address mode, unrestricted guest
+    virtual_8086,   ///< virtual-8086 mode, 32-bit paging
+    host_32,        ///< 32-bit guest with 32-bit paging and a host outside IA-32e mode
+};
+inline constexpr BaseState all_base_states[] = {BaseState::long_mode,    BaseState::pae,
+                                                BaseState::protected_32, BaseState::real_mode,
+                                                BaseState::virtual_8086, BaseState::host_32};
+std::string_view to_string(BaseState b);
+/// The state itself: a fresh copy.
+State base_state(BaseState b);
+
+/// One literal change to a state.
+struct Change {
+    enum class Kind : std::uint8_t {
+        assign,     ///< slot := value
+        set_bits,   ///< slot := slot OR value
+        clear_bits, ///< slot := slot AND NOT value
+        msr_entry,  ///< append `entry` to the MSR-load area and count it in entry_msr_load_count
+    };
+    Kind kind;
+    Slot slot = Slot::count;
+    std::uint64_t value = 0;
+    MsrEntry entry{};
+};
+constexpr Change assign(Slot s, std::uint64_t value) { return {Change::Kind::assign, s, value, {}}; }
+constexpr Change set_bits(Slot s, std::uint64_t bits) { return {Change::Kind::set_bits, s, bits, {}}; }
+constexpr Change clear_bits(Slot s, std::uint64_t bits) { return {Change::Kind::clear_bits, s, bits, {}}; }
+constexpr Change msr_entry(std::uint32_t index, std::uint64_t value, std::uint32_t reserved = 0) {
+    return {Change::Kind::msr_entry, Slot::count, 0, MsrEntry{index, reserved, value}};
+}
+/// Turns a control on: sets its bit, and the bit that activates its word.
+Change turn_on(Control c);
+
+void apply(State& state, std::span<const Change> changes);
+
+/// The edge of one rule: from a valid state, literal changes that break exactly this rule, and nearest ones that do not.
+struct Boundary {
+    std::string_view id;
+    BaseState base;
+    std::vector<Change> broken;               ///< empty only for a rule whose outcome is "no failure"
+    std::vector<Change> twin;
+    std::vector<std::string_view> also_broken; ///< rules that break with this one, necessarily
+};
+
+/// All boundaries in the order of all_checks(), at least one a check.
+std::span<const Boundary> all_boundaries();
+
+State broken_state(const Boundary& b);
+State twin_state(const Boundary& b);
+
+// The parts of all_boundaries(), a file each beside entry_checks/.
+std::vector<Boundary> control_boundaries();       ///< instruction and control checks
+std::vector<Boundary> host_boundaries();
+std::vector<Boundary> guest_register_boundaries();
+std::vector<Boundary> guest_segment_boundaries();
+std::vector<Boundary> guest_non_register_boundaries();  ///< with PDPTEs
+std::vector<Boundary> msr_load_boundaries();
+
+}  // namespace hyperstep::vmx
