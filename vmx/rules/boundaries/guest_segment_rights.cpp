@@ -231,7 +231,7 @@ std::vector<Boundary> guest_segment_rights_boundaries() {
          {assign(guest_gs_ar, 0xfffe'c093)},
          {assign(guest_gs_ar, 0xffff'c093)},
          {}},
-        // L and D/B together: 64-bit code, compatibility mode (RIP below 4 GByte), not in IA-32e mode.
+        // L and D/B together: the twins are 64-bit code and compatibility mode (RIP below 4 GByte).
         {"guest.seg.cs.d_with_l",
          long_mode,
          {assign(guest_cs_ar, 0xe09b)},
@@ -247,6 +247,12 @@ std::vector<Boundary> guest_segment_rights_boundaries() {
          {assign(guest_cs_ar, 0x1'e09b)},
          {assign(guest_cs_ar, 0x1'a09b)},
          {}},
+        {"guest.seg.cs.d_with_l",
+         long_mode,
+         {assign(guest_rflags, 0x4'0202), assign(guest_cs_ar, 0xe09b)},
+         {assign(guest_rflags, 0x4'0202), assign(guest_cs_ar, 0xa09b)},
+         {}},
+        // Outside IA-32e mode L does not matter.
         {"guest.seg.cs.ar_reserved_low",
          protected_32,
          {assign(guest_cs_ar, 0xe19b)},
