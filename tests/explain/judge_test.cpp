@@ -222,6 +222,11 @@ bool reads_a_writable_field(const vmx::EntryCheck& check) {
     });
 }
 
+/// Rules that only a change of the whole host or of the processor satisfies: the size of the host's address
+/// space.
+const Ids without_small_repair{
+    "host.addr.lma0_host_size", "host.addr.lma1_host_size", "host.addr.no_intel64"};
+
 /// For every rule's own broken state: the verdict accuses this rule; its repair changes fields that the rule
 /// reads, and with it the rule no longer is broken, and nothing else that was not.
 TEST(Repair, SatisfiesItsRuleAndBreaksNoOther) {
@@ -236,7 +241,8 @@ TEST(Repair, SatisfiesItsRuleAndBreaksNoOther) {
         for (const BrokenRule& broken : v.broken) {
             const vmx::EntryCheck& check = vmx::all_checks()[broken.check];
             if (check.id != b.id) continue;
-            const bool repairable = check.stage != vmx::Stage::msr_load && reads_a_writable_field(check);
+            const bool repairable = check.stage != vmx::Stage::msr_load && reads_a_writable_field(check) &&
+                                    !without_small_repair.contains(std::string{check.id});
             EXPECT_TRUE(!repairable || !broken.repair.empty()) << "no repair found";
             Dump repaired = dump;
             for (const Repair& change : broken.repair) {
