@@ -8,8 +8,8 @@ namespace {
 
 std::vector<Boundary> collect() {
     std::vector<Boundary> all;
-    for (auto part : {control_boundaries, host_boundaries, guest_register_boundaries, guest_segment_boundaries,
-                      guest_non_register_boundaries, msr_load_boundaries}) {
+    for (auto part : {control_boundaries, host_boundaries, host_address_space_boundaries, guest_register_boundaries,
+                      guest_msr_boundaries, guest_segment_boundaries, guest_non_register_boundaries, msr_load_boundaries}) {
         std::vector<Boundary> some = part();
         all.insert(all.end(), some.begin(), some.end());
     }

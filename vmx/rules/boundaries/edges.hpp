@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -17,7 +16,8 @@ struct Edge {
     std::uint64_t twin;
 };
 
-/// Where canonical addresses end, on a processor with 57 linear-address bits and on one with 48. All are page-aligned.
+/// Where canonical addresses end, on a processor with 57 linear-address bits and on one with 48. All are
+/// page-aligned.
 inline constexpr Edge canonical_57_edges[] = {{0x0100'0000'0000'0000, 0x00ff'ffff'ffff'f000},
                                               {0xfeff'ffff'ffff'f000, 0xff00'0000'0000'0000}};
 inline constexpr Edge canonical_48_edges[] = {{0x0000'8000'0000'0000, 0x0000'7fff'ffff'f000},
@@ -41,8 +41,5 @@ private:
     std::vector<Boundary>& to_;
     BaseState base_;
 };
-
-/// Both lists of changes, one after the other.
-Changes operator+(Changes first, const Changes& second);
 
 }  // namespace hyperstep::vmx
