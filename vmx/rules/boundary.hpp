@@ -67,8 +67,10 @@ State twin_state(const Boundary& b);
 
 // The parts of all_boundaries(), a file each beside entry_checks/.
 std::vector<Boundary> control_boundaries();       ///< instruction and control checks
-std::vector<Boundary> host_boundaries();
-std::vector<Boundary> guest_register_boundaries();
+std::vector<Boundary> host_boundaries();                     ///< host registers, MSRs and segments
+std::vector<Boundary> host_address_space_boundaries();
+std::vector<Boundary> guest_register_boundaries();           ///< guest control and debug registers
+std::vector<Boundary> guest_msr_boundaries();
 std::vector<Boundary> guest_segment_boundaries();            ///< selectors and bases; FRED
 std::vector<Boundary> guest_segment_v86_boundaries();
 std::vector<Boundary> guest_segment_type_boundaries();
