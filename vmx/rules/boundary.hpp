@@ -45,7 +45,7 @@ constexpr Change clear_bits(Slot s, std::uint64_t bits) { return {Change::Kind::
 constexpr Change msr_entry(std::uint32_t index, std::uint64_t value, std::uint32_t reserved = 0) {
     return {Change::Kind::msr_entry, Slot::count, 0, MsrEntry{index, reserved, value}};
 }
-/// Turns a control on: sets its bit, and the bit that activates its word.
+/// Sets a control's own bit. The bit that activates its word is a change of its own.
 Change turn_on(Control c);
 
 void apply(State& state, std::span<const Change> changes);
