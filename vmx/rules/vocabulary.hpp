@@ -129,6 +129,93 @@ BoolOf<V> chosen(const V& v, Slot option) {
     return v[option] == WordOf<V>{1};
 }
 
+// ---- control registers and MSRs, of guest and host alike ----------------------------------------------------
+
+/// The processor supports Intel 64 architecture.
+template <class V>
+BoolOf<V> has_intel64(const V& v) {
+    return v[Slot::intel64] == WordOf<V>{1};
+}
+
+/// Both are 1, or both are 0.
+template <class V>
+BoolOf<V> same(const V& /*v*/, BoolOf<V> a, BoolOf<V> b) {
+    return select(a, b, !b);
+}
+
+/// No bit is 1 but those of `valid`.
+template <class V>
+BoolOf<V> only_valid_bits(const V& /*v*/, WordOf<V> word, WordOf<V> valid) {
+    return (word & ~valid) == WordOf<V>{0};
+}
+
+/// Bits 63:32 are 0.
+template <class V>
+BoolOf<V> fits_in_32_bits(const V& /*v*/, WordOf<V> word) {
+    return (word >> 32U) == WordOf<V>{0};
+}
+
+/// Bits of CR0 that no VM entry or exit changes, and that are never checked therefore: NW (29) and CD (30).
+template <class V>
+WordOf<V> unchecked_cr0_bits(const V& /*v*/) {
+    return WordOf<V>{0x6000'0000};
+}
+
+/// Every bit that must be 1 in VMX operation is 1, but for the `exempt` ones.
+template <class V>
+BoolOf<V> has_fixed_1_bits(const V& /*v*/, WordOf<V> cr, WordOf<V> fixed0, WordOf<V> exempt) {
+    return (~(cr | exempt) & fixed0) == WordOf<V>{0};
+}
+/// Every bit that must be 0 in VMX operation is 0, but for the `exempt` ones.
+template <class V>
+BoolOf<V> has_fixed_0_bits(const V& v, WordOf<V> cr, WordOf<V> fixed1, WordOf<V> exempt) {
+    return only_valid_bits(v, cr, fixed1 | exempt);
+}
+
+/// No bit of CR3 at or above the physical-address width; LAM_U57 and LAM_U48 (62:61) are valid where LAM is supported.
+template <class V>
+BoolOf<V> cr3_within_width(const V& v, WordOf<V> cr3) {
+    using W = WordOf<V>;
+    const W lam_bits = select(v[Slot::lam] == W{1}, W{0x6000'0000'0000'0000}, W{0});
+    return within_physical_width(v, cr3 & ~lam_bits);
+}
+
+/// IA32_FRED_CONFIG without its reserved bits: 2, 5:4 and 11.
+template <class V>
+BoolOf<V> fred_config_bits_valid(const V& /*v*/, WordOf<V> config) {
+    return (config & WordOf<V>{0x834}) == WordOf<V>{0};
+}
+/// Canonical and aligned as IA32_FRED_RSP1 to 3 must be: 64 bytes.
+template <class V>
+BoolOf<V> fred_rsp_valid(const V& v, WordOf<V> rsp) {
+    return canonical(v, rsp) && (rsp & WordOf<V>{0x3f}) == WordOf<V>{0};
+}
+/// Canonical and aligned as IA32_FRED_SSP1 to 3 must be: 8 bytes.
+template <class V>
+BoolOf<V> fred_ssp_valid(const V& v, WordOf<V> ssp) {
+    return canonical(v, ssp) && (ssp & WordOf<V>{0x7}) == WordOf<V>{0};
+}
+
+/// IA32_S_CET without its reserved bits 9:6. (Bits of a CET feature that the processor lacks are reserved as well;
+/// a processor that lacks either is not described by our capabilities.)
+template <class V>
+BoolOf<V> s_cet_bits_valid(const V& /*v*/, WordOf<V> s_cet) {
+    return (s_cet & WordOf<V>{0x3c0}) == WordOf<V>{0};
+}
+/// Not both SUPPRESS (10) and TRACKER (11) of IA32_S_CET.
+template <class V>
+BoolOf<V> s_cet_tracker_valid(const V& /*v*/, WordOf<V> s_cet) {
+    return !(s_cet[Bits<10>{}] && s_cet[Bits<11>{}]);
+}
+
+/// ADDR0_CFG (35:32) to ADDR3_CFG (47:44) of IA32_RTIT_CTL are 0, 1 or 2.
+template <class V>
+BoolOf<V> rtit_ranges_valid(const V& /*v*/, WordOf<V> ctl) {
+    const WordOf<V> highest{2};
+    return ctl[Bits<35, 32>{}] <= highest && ctl[Bits<39, 36>{}] <= highest && ctl[Bits<43, 40>{}] <= highest &&
+           ctl[Bits<47, 44>{}] <= highest;
+}
+
 // ---- guest segment registers ----------------------------------------------------------------------------
 
 /// The guest will be in virtual-8086 mode.

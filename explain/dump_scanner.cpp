@@ -1,0 +1,211 @@
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "explain/dump.hpp"
+#include "explain/field_list.hpp"
+#include "explain/ftrace_dump.hpp"
+#include "explain/guest_view.hpp"
+#include "explain/haxm_dump.hpp"
+#include "explain/line_decoder.hpp"
+#include "explain/noirvisor_dump.hpp"
+#include "explain/qemu_dump.hpp"
+#include "explain/record_joiner.hpp"
+#include "explain/sregs_dump.hpp"
+#include "explain/state_dump.hpp"
+#include "explain/virtualbox_dump.hpp"
+#include "explain/vmcs12.hpp"
+#include "explain/vmcs_dump.hpp"
+
+namespace hyperstep::explain {
+namespace {
+
+bool is_guest_view(const Dump& d) { return d.format == Format::qemu || d.format == Format::sregs; }
+
+bool shows_vmcs(const Dump& d) {
+    return d.format == Format::kvm || d.format == Format::xen || d.format == Format::haxm || d.format == Format::virtualbox ||
+           d.format == Format::noirvisor;
+}
+
+bool overlap(const Dump& a, const Dump& b) { return a.line_first <= b.line_last && b.line_first <= a.line_last; }
+
+/// Fields named in the words around a dump, or in the midst of it, are not a list.
+void drop_stray_lists(std::vector<Dump>& dumps) {
+    std::vector<std::size_t> stray;
+    for (std::size_t i = 0; i < dumps.size(); ++i) {
+        if (dumps[i].format != Format::fields) continue;
+        const bool inside = (i > 0 && overlap(dumps[i - 1], dumps[i])) || (i + 1 < dumps.size() && overlap(dumps[i], dumps[i + 1]));
+        std::size_t known = 0;
+        for (const vmx::Slot slot : vmx::slots_of(vmx::SlotKind::field)) known += dumps[i].state.knows(slot) ? 1 : 0;
+        if (inside || (known < 2 && dumps.size() > 1)) stray.push_back(i);
+    }
+    std::size_t next = 0, kept = 0;
+    for (std::size_t i = 0; i < dumps.size(); ++i) {
+        if (next < stray.size() && stray[next] == i) {
+            ++next;
+            continue;
+        }
+        if (kept != i) dumps[kept] = std::move(dumps[i]);
+        ++kept;
+    }
+    dumps.erase(dumps.begin() + static_cast<std::ptrdiff_t>(kept), dumps.end());
+}
+
+/// Which VMCS dump each guest's view stands next to: the last one before it that has none of its kind yet; at the
+/// start of the text, the first one.
+std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
+    std::vector<Dump> kept;
+    std::optional<std::size_t> owner;  // in kept
+    bool owner_has_qemu = false, owner_has_sregs = false;
+    std::vector<Dump> ahead;  // views before the first VMCS dump
+    bool any_vmcs = false;
+    const auto attach = [&](Dump&& view) {
+        bool& taken = view.format == Format::qemu ? owner_has_qemu : owner_has_sregs;
+        if (taken) return false;
+        taken = true;
+        attach_view(kept[*owner], std::move(view));
+        return true;
+    };
+    for (Dump& dump : dumps) {
+        if (is_guest_view(dump)) {
+            if (owner && attach(std::move(dump))) continue;
+            if (owner || any_vmcs)
+                kept.push_back(std::move(dump));
+            else
+                ahead.push_back(std::move(dump));
+            continue;
+        }
+        const bool vmcs = shows_vmcs(dump);
+        kept.push_back(std::move(dump));
+        if (!vmcs) continue;
+        owner = kept.size() - 1;
+        owner_has_qemu = owner_has_sregs = false;
+        if (!any_vmcs && !ahead.empty()) {
+            // Only the nearest one of each kind stands next to the dump.
+            for (auto view = ahead.rbegin(); view != ahead.rend(); ++view)
+                if (!attach(std::move(*view))) kept.push_back(std::move(*view));
+            ahead.clear();
+        }
+        any_vmcs = true;
+    }
+    for (Dump& view : ahead) kept.push_back(std::move(view));
+    std::stable_sort(kept.begin(), kept.end(), [](const Dump& a, const Dump& b) { return a.line_first < b.line_first; });
+    return kept;
+}
+
+}  // namespace
+
+std::string_view to_string(Format f) {
+    switch (f) {
+        case Format::kvm: return "kvm";
+        case Format::xen: return "xen";
+        case Format::qemu: return "qemu";
+        case Format::haxm: return "haxm";
+        case Format::virtualbox: return "virtualbox";
+        case Format::noirvisor: return "noirvisor";
+        case Format::sregs: return "sregs";
+        case Format::vmcs12: return "vmcs12";
+        case Format::ftrace: return "ftrace";
+        case Format::fields: return "fields";
+        case Format::hyperstep: break;
+    }
+    return "hyperstep";
+}
+
+struct DumpScanner::Impl {
+    void take_lines();
+    void take_record(const Record& record);
+
+    std::string start;  // the first bytes, until it is sure whether they are an emulated VMCS
+    bool start_judged = false;
+    bool binary = false;
+
+    LineDecoder decoder;
+    PrefixStripper prefixes;
+    RecordJoiner joiner;
+    std::vector<TextLine> lines;
+
+    DumpStore store;
+    StateObjects objects{store};
+    QemuDumps qemu{store};
+    VmcsDumps vmcs{store};
+    HaxmDumps haxm{store};
+    VirtualBoxDumps virtualbox{store};
+    NoirVisorDumps noirvisor{store};
+    FtraceDumps ftrace{store};
+    SregsDumps sregs{store};
+    FieldLists fields{store};
+    /// In the order in which they are asked; the first that takes a record has it.
+    std::array<Collector*, 8> collectors{&qemu, &vmcs, &haxm, &virtualbox, &noirvisor, &ftrace, &sregs, &fields};
+};
+
+void DumpScanner::Impl::take_record(const Record& record) {
+    for (Collector* collector : collectors)
+        if (collector->take(record)) return;
+}
+
+void DumpScanner::Impl::take_lines() {
+    for (const TextLine& line : lines) {
+        const std::string_view stripped = prefixes.strip(line.text);
+        if (objects.take(line, stripped)) continue;
+        if (const auto record = joiner.next(line.number, stripped)) take_record(*record);
+    }
+    lines.clear();
+}
+
+DumpScanner::DumpScanner() : impl_{new Impl} {}
+DumpScanner::~DumpScanner() { delete impl_; }
+DumpScanner::DumpScanner(DumpScanner&& other) noexcept : impl_{std::exchange(other.impl_, nullptr)} {}
+DumpScanner& DumpScanner::operator=(DumpScanner&& other) noexcept {
+    std::swap(impl_, other.impl_);
+    return *this;
+}
+
+void DumpScanner::feed(std::string_view piece) {
+    Impl& impl = *impl_;
+    if (!impl.start_judged || impl.binary) {
+        const std::size_t room = vmcs12_blob_bytes - impl.start.size();
+        impl.start.append(piece.substr(0, room));
+        impl.binary = impl.binary || begins_vmcs12(impl.start);
+        constexpr std::size_t judged_bytes = 132;  // the header and a revision behind it
+        impl.start_judged = impl.start_judged || impl.start.size() >= judged_bytes;
+        if (impl.binary || !impl.start_judged) return;
+        impl.decoder.feed(impl.start, impl.lines);
+        piece.remove_prefix(std::min(room, piece.size()));
+        impl.start.clear();
+    }
+    // In slices, so that the lines waiting stay few.
+    constexpr std::size_t slice = 64 * 1024;
+    while (!piece.empty()) {
+        impl.decoder.feed(piece.substr(0, slice), impl.lines);
+        impl.take_lines();
+        piece.remove_prefix(std::min(slice, piece.size()));
+    }
+    impl.take_lines();
+}
+
+std::vector<Dump> DumpScanner::finish() {
+    const std::unique_ptr<Impl> impl{std::exchange(impl_, new Impl)};
+    if (impl->binary) {
+        std::vector<Dump> dumps;
+        if (auto dump = read_vmcs12(impl->start)) dumps.push_back(std::move(*dump));
+        return dumps;
+    }
+    if (!impl->start_judged) impl->decoder.feed(impl->start, impl->lines);
+    impl->decoder.finish(impl->lines);
+    impl->take_lines();
+    if (const auto record = impl->joiner.finish()) impl->take_record(*record);
+    for (Collector* collector : impl->collectors) collector->finish();
+    std::vector<Dump>& dumps = impl->store.dumps;
+    std::stable_sort(dumps.begin(), dumps.end(), [](const Dump& a, const Dump& b) { return a.line_first < b.line_first; });
+    drop_stray_lists(dumps);
+    return with_views_attached(std::move(dumps));
+}
+
+std::vector<Dump> find_dumps(std::string_view text) {
+    DumpScanner scanner;
+    scanner.feed(text);
+    return scanner.finish();
+}
+
+}  // namespace hyperstep::explain

@@ -1,0 +1,140 @@
+#include "explain/line_decoder.hpp"
+
+#include <algorithm>
+
+#include "explain/words.hpp"
+
+namespace hyperstep::explain {
+namespace {
+
+constexpr std::size_t longest_line = 64 * 1024;
+
+int upper_hex(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/// The byte that "=XX" at `at` stands for; -1 if it is not one that mailers encode. "=00" and the like in plain
+/// dumps ("CR3=00000001...") must not pass for one.
+int encoded_byte(std::string_view line, std::size_t at) {
+    if (at + 2 >= line.size()) return -1;
+    const int high = upper_hex(line[at + 1]);
+    const int low = upper_hex(line[at + 2]);
+    if (high < 0 || low < 0) return -1;
+    const int byte = high * 16 + low;
+    return byte == '=' || byte == ' ' || byte == '\t' || byte >= 0xa0 ? byte : -1;
+}
+
+/// True if every "=" of the line is a quoted-printable one.
+bool looks_encoded(std::string_view line, bool known_encoded) {
+    bool encoded = known_encoded;
+    for (std::size_t at = line.find('='); at != std::string_view::npos; at = line.find('=', at + 1)) {
+        if (at + 1 == line.size()) return encoded;
+        const int byte = encoded_byte(line, at);
+        if (byte < 0) return false;
+        encoded = encoded || byte == '=';
+    }
+    return encoded;
+}
+
+void append_unquoted(std::string& to, std::string_view line) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const int byte = line[i] == '=' ? encoded_byte(line, i) : -1;
+        if (byte >= 0) {
+            to += static_cast<char>(byte);
+            i += 2;
+        } else if (line[i] != '=' || i + 1 != line.size()) {
+            to += line[i];
+        }
+    }
+}
+
+/// How many bytes at `at` are a space that is not ASCII's (UTF-8 U+00A0, U+2000 to U+200B, U+202F; Latin-1 A0).
+std::size_t foreign_space(std::string_view s, std::size_t at) {
+    const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
+    if (byte(at) == 0xc2 && byte(at + 1) == 0xa0) return 2;
+    if (byte(at) == 0xe2 && byte(at + 1) == 0x80 && ((byte(at + 2) >= 0x80 && byte(at + 2) <= 0x8b) || byte(at + 2) == 0xaf))
+        return 3;
+    return byte(at) == 0xa0 && (at == 0 || byte(at - 1) < 0x80) ? 1 : 0;
+}
+
+/// Length of a terminal's escape sequence at `at`: ESC [ ... letter.
+std::size_t escape_sequence(std::string_view s, std::size_t at) {
+    if (s[at] != '\x1b' || at + 1 >= s.size() || s[at + 1] != '[') return 0;
+    std::size_t end = at + 2;
+    while (end < s.size() && !is_letter(s[end]) && end - at < 16) ++end;
+    return std::min(end + 1, s.size()) - at;
+}
+
+std::string with_plain_spaces(std::string_view s) {
+    std::string plain;
+    plain.reserve(s.size());
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        if (const std::size_t n = foreign_space(s, i); n != 0) {
+            plain += ' ';
+            i += n - 1;
+        } else if (const std::size_t escape = escape_sequence(s, i); escape != 0) {
+            i += escape - 1;
+        } else {
+            plain += s[i] == '\t' ? ' ' : s[i];
+        }
+    }
+    return plain;
+}
+
+void drop_last_word(std::string& line) {
+    while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r')) line.pop_back();
+    while (!line.empty() && (is_letter(line.back()) || is_digit(line.back()))) line.pop_back();
+}
+
+}  // namespace
+
+void LineDecoder::feed(std::string_view piece, std::vector<TextLine>& lines) {
+    while (!piece.empty()) {
+        const std::size_t end = piece.find('\n');
+        const std::string_view part = piece.substr(0, end);
+        const std::size_t room = longest_line - std::min(longest_line, raw_.size());
+        raw_.append(part.substr(0, room));
+        if (end == std::string_view::npos) return;
+        complete(lines);
+        piece.remove_prefix(end + 1);
+    }
+}
+
+void LineDecoder::complete(std::vector<TextLine>& lines) {
+    ++number_;
+    while (!raw_.empty() && raw_.back() == '\r') raw_.pop_back();
+    const std::string raw = std::move(raw_);
+    raw_.clear();
+    if (!soft_break_) {
+        first_ = number_;
+        decoded_.clear();
+        if (raw.starts_with('#') || raw.find('\0') != std::string::npos) return;
+    }
+    const bool encoded = looks_encoded(raw, quoted_printable_);
+    quoted_printable_ = quoted_printable_ || encoded;
+    soft_break_ = encoded && raw.ends_with('=') && decoded_.size() < longest_line;
+    if (encoded)
+        append_unquoted(decoded_, raw);
+    else
+        decoded_ += raw;
+    if (!soft_break_) lines.push_back({first_, with_plain_spaces(decoded_)});
+}
+
+void LineDecoder::finish(std::vector<TextLine>& lines) {
+    if (raw_.empty() && !soft_break_) return;
+    if (raw_.empty()) {  // the input ends in a soft line break
+        drop_last_word(decoded_);
+    } else {
+        drop_last_word(raw_);
+    }
+    soft_break_ = soft_break_ && !raw_.empty();
+    if (raw_.empty() && !decoded_.empty()) {
+        lines.push_back({first_, with_plain_spaces(decoded_)});
+        return;
+    }
+    complete(lines);
+    if (soft_break_) lines.push_back({first_, with_plain_spaces(decoded_)});
+}
+
+}  // namespace hyperstep::explain

@@ -1,0 +1,216 @@
+#include "explain/sregs_dump.hpp"
+
+#include "vmx/rules/registers.hpp"
+
+namespace hyperstep::explain {
+namespace {
+
+using vmx::PartialWord;
+
+constexpr std::size_t longest_gap = 40;
+constexpr std::size_t longest_name = 8;  // "selector"
+
+bool is_word_char(char c) { return is_letter(c) || is_digit(c) || c == '_'; }
+
+}  // namespace
+
+void SregsDumps::open(const Record& record) {
+    finish();
+    draft_.emplace(Format::sregs, record);
+}
+
+std::optional<SregsDumps::Raw>* SregsDumps::attribute(Segment& segment, std::string_view name) {
+    if (name == "base") return &segment.base;
+    if (name == "limit") return &segment.limit;
+    if (name == "selector" || name == "sel") return &segment.selector;
+    if (name == "type" || name == "type_") return &segment.type;
+    if (name == "present" || name == "p") return &segment.present;
+    if (name == "dpl") return &segment.dpl;
+    if (name == "db") return &segment.db;
+    if (name == "s") return &segment.s;
+    if (name == "l") return &segment.l;
+    if (name == "g") return &segment.g;
+    if (name == "avl") return &segment.avl;
+    return name == "unusable" ? &segment.unusable : nullptr;
+}
+
+std::optional<SregsDumps::Raw>* SregsDumps::top_level(std::string_view name) {
+    if (name == "cr0") return &cr0_;
+    if (name == "cr4") return &cr4_;
+    if (name == "efer") return &efer_;
+    if (name == "rip") return &rip_;
+    if (name == "rsp") return &rsp_;
+    return name == "rflags" ? &rflags_ : nullptr;
+}
+
+void SregsDumps::word(std::string_view text, const Record& record) {
+    const std::string name = text.size() <= longest_name ? lower_case(text) : std::string{};
+    if (awaiting_ && !key_.empty() && whole_hex(text)) {
+        number(text, ' ', record);
+        return;
+    }
+    awaiting_ = false;
+    key_.clear();
+    Segment scratch;
+    if (attribute(scratch, name) != nullptr && (segment_ || candidate_)) {
+        if (candidate_) segment_ = candidate_;
+        candidate_.reset();
+        key_ = name;
+    } else if (const SegmentSlots* slots = guest_segment(name, NameStyle::any)) {
+        candidate_ = static_cast<std::size_t>(slots - guest_segments().data());
+    } else if (top_level(name) != nullptr) {
+        segment_.reset();
+        candidate_.reset();
+        key_ = name;
+    }
+}
+
+void SregsDumps::number(std::string_view text, char next, const Record& record) {
+    const bool wanted = awaiting_ && !key_.empty();
+    awaiting_ = false;
+    std::string_view rest = text;
+    const std::optional<Number> hex = take_hex(rest);
+    if (!wanted || !hex || !rest.empty() || next == ':') {
+        key_.clear();
+        return;
+    }
+    if (!draft_) open(record);
+    std::optional<Raw>* target = segment_ ? attribute(segments_.at(*segment_), key_) : top_level(key_);
+    if (target != nullptr && target->has_value() && (*target)->hex.value != hex->value) {
+        // The same register again: another print begins.
+        const std::optional<std::size_t> segment = segment_;
+        const std::string key = key_;
+        open(record);
+        segment_ = segment;
+        key_ = key;
+        target = segment_ ? attribute(segments_.at(*segment_), key_) : top_level(key_);
+    }
+    if (target == nullptr) return;
+    *target = Raw{*hex, whole_decimal(text)};
+    bare_hex_ = bare_hex_ || (!hex->prefixed && (!hex->only_decimal || (hex->digits > 1 && text.front() == '0')));
+    assigned_ = true;
+    key_.clear();
+}
+
+bool SregsDumps::take_failure(std::string_view text, const Record& record) {
+    const std::size_t reason = text.find("hardware_entry_failure_reason");
+    const bool fail_entry = contains(text, "KVM_EXIT_FAIL_ENTRY");
+    if (!fail_entry && reason == std::string_view::npos) return false;
+    if (!draft_ || whole_segment()) open(record);
+    Reported& reported = draft_->dump.reported;
+    if (fail_entry) reported.entry_failed = true;
+    if (reported.message.empty()) reported.message = std::string{text.substr(fail_entry ? text.find("KVM_EXIT_FAIL_ENTRY") : reason, 256)};
+    const std::size_t from = reason != std::string_view::npos ? reason + 29 : text.find("KVM_EXIT_FAIL_ENTRY") + 19;
+    const std::size_t digit = text.find_first_of("0123456789", from);
+    if (digit == std::string_view::npos) return true;
+    std::string_view rest = text.substr(digit);
+    const std::size_t length = std::min(rest.find_first_not_of("0123456789abcdefxABCDEFX"), rest.size());
+    const std::string_view digits = rest.substr(0, length);
+    const std::optional<Number> hex = whole_hex(digits);
+    const std::optional<std::uint64_t> decimal = whole_decimal(digits);
+    if (hex && hex->prefixed && !hex->too_wide)
+        report_failure_number(hex->value, *draft_);
+    else if (decimal && !digits.starts_with("8000"))
+        report_failure_number(*decimal, *draft_);
+    else if (hex && !hex->too_wide)
+        report_failure_number(hex->value, *draft_);
+    return true;
+}
+
+bool SregsDumps::take(const Record& record) {
+    const std::string_view text = trim(record.text);
+    if (draft_ && record.line_first > draft_->dump.line_last + longest_gap) finish();
+    if (text.size() > 16 * 1024) return false;
+    if (take_failure(text, record)) {
+        draft_->extend(record);
+        return true;
+    }
+    if (!draft_ && text.find_first_of("=:{") == std::string_view::npos) return false;
+    assigned_ = false;
+    for (std::size_t i = 0; i < text.size();) {
+        const char c = text[i];
+        if (is_word_char(c)) {
+            std::size_t end = i;
+            while (end < text.size() && is_word_char(text[end])) ++end;
+            const std::string_view token = text.substr(i, end - i);
+            if (is_digit(c))
+                number(token, end < text.size() ? text[end] : ' ', record);
+            else
+                word(token, record);
+            i = end;
+            continue;
+        }
+        if (c == '=' || c == ':' || c == '{') {
+            if (candidate_) segment_ = candidate_;
+            candidate_.reset();
+            awaiting_ = !key_.empty() && c != '{';
+        } else if (c == '}') {
+            segment_.reset();
+        } else if (c != ' ') {
+            awaiting_ = false;
+        }
+        ++i;
+    }
+    if (assigned_ && draft_) draft_->extend(record);
+    return assigned_;
+}
+
+bool SregsDumps::whole_segment() const {
+    for (const Segment& s : segments_)
+        if (s.base && s.limit && s.selector && (s.type || s.present || s.unusable)) return true;
+    return false;
+}
+
+std::optional<std::uint64_t> SregsDumps::value(const std::optional<Raw>& raw) const {
+    if (!raw || raw->hex.too_wide) return std::nullopt;
+    if (raw->hex.prefixed || bare_hex_) return raw->hex.value;
+    return raw->decimal;
+}
+
+SegmentView SregsDumps::view_of(const Segment& segment) const {
+    using Rights = vmx::AccessRights;
+    SegmentView view;
+    if (const auto v = value(segment.selector); v && *v <= 0xffff) view.selector = *v;
+    if (const auto v = value(segment.base)) view.base = *v;
+    if (const auto v = value(segment.limit); v && *v <= 0xffff'ffff) view.limit = *v;
+    const auto put = [&](const std::optional<Raw>& raw, std::uint64_t mask, unsigned low) {
+        const std::optional<std::uint64_t> v = value(raw);
+        if (!v || (*v << low & ~mask) != 0) return;
+        view.rights = PartialWord{view.rights.value | (*v << low), view.rights.known | mask};
+    };
+    put(segment.type, decltype(Rights::type)::mask, 0);
+    put(segment.s, decltype(Rights::s)::mask, 4);
+    put(segment.dpl, decltype(Rights::dpl)::mask, 5);
+    put(segment.present, decltype(Rights::p)::mask, 7);
+    put(segment.avl, decltype(Rights::avl)::mask, 12);
+    put(segment.l, decltype(Rights::l)::mask, 13);
+    put(segment.db, decltype(Rights::db)::mask, 14);
+    put(segment.g, decltype(Rights::g)::mask, 15);
+    if (const auto v = value(segment.unusable)) view.unusable = *v != 0;
+    return view;
+}
+
+void SregsDumps::finish() {
+    if (draft_ && (whole_segment() || draft_->dump.reported.reason || draft_->dump.reported.instruction_error)) {
+        GuestView view;
+        for (std::size_t i = 0; i < segments_.size(); ++i) view.segments.at(i) = view_of(segments_.at(i));
+        view.cr0 = value(cr0_);
+        view.cr4 = value(cr4_);
+        view.efer = value(efer_);
+        view.rflags = value(rflags_);
+        if (const auto v = value(rip_)) view.rip = *v;
+        if (const auto v = value(rsp_)) view.rsp = *v;
+        show_guest_view(view, SilentMode::assume_protected, *draft_);
+        store_.add(std::move(draft_->dump));
+    }
+    draft_.reset();
+    segments_ = {};
+    for (std::optional<Raw>* raw : {&cr0_, &cr4_, &efer_, &rip_, &rsp_, &rflags_}) raw->reset();
+    bare_hex_ = false;
+    candidate_.reset();
+    segment_.reset();
+    key_.clear();
+    awaiting_ = false;
+}
+
+}  // namespace hyperstep::explain
