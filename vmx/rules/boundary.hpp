@@ -66,7 +66,13 @@ State broken_state(const Boundary& b);
 State twin_state(const Boundary& b);
 
 // The parts of all_boundaries(), a file each beside entry_checks/.
-std::vector<Boundary> control_boundaries();       ///< instruction and control checks
+std::vector<Boundary> instruction_boundaries();
+std::vector<Boundary> control_boundaries();             ///< words of controls, APIC and interrupts
+std::vector<Boundary> control_address_boundaries();     ///< addresses of the structures that controls name
+std::vector<Boundary> ept_control_boundaries();         ///< EPT and what needs it, tertiary controls, PASID
+std::vector<Boundary> exit_entry_control_boundaries();  ///< VM-exit and VM-entry controls, MSR areas
+std::vector<Boundary> event_injection_boundaries();
+std::vector<Boundary> smm_boundaries();
 std::vector<Boundary> host_boundaries();
 std::vector<Boundary> guest_register_boundaries();
 std::vector<Boundary> guest_segment_boundaries();
