@@ -66,10 +66,16 @@ State broken_state(const Boundary& b);
 State twin_state(const Boundary& b);
 
 // The parts of all_boundaries(), a file each beside entry_checks/.
-std::vector<Boundary> control_boundaries();       ///< instruction and control checks
-std::vector<Boundary> host_boundaries();                     ///< host registers, MSRs and segments
+std::vector<Boundary> instruction_boundaries();
+std::vector<Boundary> control_boundaries();             ///< words of controls, APIC and interrupts
+std::vector<Boundary> control_address_boundaries();     ///< addresses of the structures that controls name
+std::vector<Boundary> ept_control_boundaries();         ///< EPT and what needs it, tertiary controls, PASID
+std::vector<Boundary> exit_entry_control_boundaries();  ///< VM-exit and VM-entry controls, MSR areas
+std::vector<Boundary> event_injection_boundaries();
+std::vector<Boundary> smm_boundaries();
+std::vector<Boundary> host_boundaries();                ///< host registers, MSRs and segments
 std::vector<Boundary> host_address_space_boundaries();
-std::vector<Boundary> guest_register_boundaries();           ///< guest control and debug registers
+std::vector<Boundary> guest_register_boundaries();      ///< guest control and debug registers
 std::vector<Boundary> guest_msr_boundaries();
 std::vector<Boundary> guest_segment_boundaries();            ///< selectors and bases; FRED
 std::vector<Boundary> guest_segment_v86_boundaries();

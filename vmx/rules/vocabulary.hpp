@@ -216,6 +216,65 @@ BoolOf<V> rtit_ranges_valid(const V& /*v*/, WordOf<V> ctl) {
            ctl[Bits<47, 44>{}] <= highest;
 }
 
+// ---- controls, event injection, SMM -------------------------------------------------------------------
+
+/// A control's allowed 1-setting in a capability word whose bits 63:32 hold them.
+template <class V>
+BoolOf<V> may_be_1(const V& /*v*/, Control c, WordOf<V> capability) {
+    return ((capability >> 32U) & WordOf<V>{c.mask()}) != WordOf<V>{0};
+}
+
+/// A multiple of 2 to the power of `Count`.
+template <unsigned Count, class V>
+BoolOf<V> low_bits_clear(const V& /*v*/, WordOf<V> address) {
+    return address[Bits<Count - 1, 0>{}] == WordOf<V>{0};
+}
+
+/// VMFUNC leaf 0 is on.
+template <class V>
+BoolOf<V> eptp_switching(const V& v) {
+    return on(v, secondary::enable_vm_functions) && v[Slot::vmfunc_controls][Bits<0>{}];
+}
+
+/// The last byte of an area of `count` 16-byte entries. An area that wraps around begins beyond any width.
+template <class V>
+WordOf<V> last_byte_of_area(const V& /*v*/, WordOf<V> address, WordOf<V> count) {
+    return address + (count << 4U) + WordOf<V>{~0ULL};
+}
+
+/// A valid event of type 4, 5 or 6 is to be injected: software interrupt, privileged software exception,
+/// software exception.
+template <class V>
+BoolOf<V> injecting_software_event(const V& v) {
+    const WordOf<V> type = v[Slot::entry_intr_info][InterruptionInfo::type];
+    return injecting(v) && type >= WordOf<V>{4} && type <= WordOf<V>{6};
+}
+
+/// The exception with this vector comes with an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC.
+template <class V>
+BoolOf<V> pushes_error_code(const V& /*v*/, WordOf<V> vector) {
+    using W = WordOf<V>;
+    return vector == W{8} || (vector >= W{10} && vector <= W{14}) || vector == W{17};
+}
+
+/// FRED event delivery is on in the guest. A processor without FRED does not look at the bit here.
+template <class V>
+BoolOf<V> fred_guest(const V& v) {
+    return v[Slot::fred] == WordOf<V>{1} && v[Slot::guest_cr4][Cr4::fred];
+}
+
+/// A VM entry that returns from SMM. SDM "VM Entries that Return from SMM".
+template <class V>
+BoolOf<V> returns_from_smm(const V& v) {
+    return v[Slot::in_smm] == WordOf<V>{1} && !on(v, entry::entry_to_smm);
+}
+
+/// A VM entry that returns from SMM stays in VMX root operation.
+template <class V>
+BoolOf<V> returns_to_root(const V& v) {
+    return v[Slot::executive_vmcs_ptr] == v[Slot::vmxon_pointer];
+}
+
 // ---- guest segment registers ----------------------------------------------------------------------------
 
 /// The guest will be in virtual-8086 mode.
