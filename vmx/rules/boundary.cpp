@@ -9,7 +9,8 @@ namespace {
 std::vector<Boundary> collect() {
     std::vector<Boundary> all;
     for (auto part : {control_boundaries, host_boundaries, guest_register_boundaries, guest_segment_boundaries,
-                      guest_non_register_boundaries, msr_load_boundaries}) {
+                      guest_rip_rflags_boundaries, guest_activity_boundaries, guest_interruptibility_boundaries,
+                      guest_non_register_boundaries, guest_pdpte_boundaries, msr_load_boundaries}) {
         std::vector<Boundary> some = part();
         all.insert(all.end(), some.begin(), some.end());
     }

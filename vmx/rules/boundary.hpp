@@ -70,7 +70,11 @@ std::vector<Boundary> control_boundaries();       ///< instruction and control c
 std::vector<Boundary> host_boundaries();
 std::vector<Boundary> guest_register_boundaries();
 std::vector<Boundary> guest_segment_boundaries();
-std::vector<Boundary> guest_non_register_boundaries();  ///< with PDPTEs
+std::vector<Boundary> guest_rip_rflags_boundaries();        ///< with SSP
+std::vector<Boundary> guest_activity_boundaries();
+std::vector<Boundary> guest_interruptibility_boundaries();
+std::vector<Boundary> guest_non_register_boundaries();      ///< pending debug exceptions and the VMCS link pointer
+std::vector<Boundary> guest_pdpte_boundaries();
 std::vector<Boundary> msr_load_boundaries();
 
 }  // namespace hyperstep::vmx
