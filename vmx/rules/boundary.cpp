@@ -10,7 +10,8 @@ std::vector<Boundary> collect() {
     std::vector<Boundary> all;
     for (auto part : {control_boundaries, host_boundaries, guest_register_boundaries, guest_segment_boundaries,
                       guest_rip_rflags_boundaries, guest_activity_boundaries, guest_interruptibility_boundaries,
-                      guest_non_register_boundaries, guest_pdpte_boundaries, msr_load_boundaries}) {
+                      guest_non_register_boundaries, guest_pdpte_boundaries, msr_load_boundaries,
+                      msr_value_boundaries, msr_presence_boundaries}) {
         std::vector<Boundary> some = part();
         all.insert(all.end(), some.begin(), some.end());
     }

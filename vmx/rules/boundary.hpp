@@ -76,5 +76,7 @@ std::vector<Boundary> guest_interruptibility_boundaries();
 std::vector<Boundary> guest_non_register_boundaries();      ///< pending debug exceptions and the VMCS link pointer
 std::vector<Boundary> guest_pdpte_boundaries();
 std::vector<Boundary> msr_load_boundaries();
+std::vector<Boundary> msr_value_boundaries();               ///< load.msr.wrmsr_gp: what each MSR takes
+std::vector<Boundary> msr_presence_boundaries();            ///< load.msr.wrmsr_gp: which MSRs exist
 
 }  // namespace hyperstep::vmx
