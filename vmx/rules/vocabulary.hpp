@@ -224,17 +224,25 @@ BoolOf<V> mtrr_type_valid(const V& /*v*/, WordOf<V> type) {
     using W = WordOf<V>;
     return type <= W{1} || (type >= W{4} && type <= W{6});
 }
-/// Each byte is such a type: PAT's types without 7.
+/// No byte is 7 in its low bits: PAT takes that type, MTRRs do not.
 template <class V>
-BoolOf<V> mtrr_types_valid(const V& v, WordOf<V> types) {
+BoolOf<V> lacks_type_7(const V& /*v*/, WordOf<V> types) {
     using W = WordOf<V>;
-    const W sevens = types & (types >> 1U) & (types >> 2U) & W{0x0101'0101'0101'0101};
-    return pat_types_valid(v, types) && sevens == W{0};
+    return (types & (types >> 1U) & (types >> 2U) & W{0x0101'0101'0101'0101}) == W{0};
 }
 
-/// WRMSR of the MSR-load entry's value obeys such a rule.
+/// What many MSRs ask of the MSR-load entry's value.
 template <class V>
-BoolOf<V> msr_value_obeys(const V& v, const MsrRule& rule) {
+struct MsrValueShape {
+    BoolOf<V> canonical;
+    BoolOf<V> within_physical_width;
+    BoolOf<V> begins_with_mtrr_type;  ///< bits 7:0
+    BoolOf<V> page_attributes;
+};
+
+/// The MSR-load entry's value obeys such a rule.
+template <class V>
+BoolOf<V> msr_value_obeys(const V& v, const MsrRule& rule, const MsrValueShape<V>& shape) {
     using W = WordOf<V>;
     using Kind = MsrRule::Kind;
     const W value = v[Slot::msr_entry_value];
@@ -244,17 +252,17 @@ BoolOf<V> msr_value_obeys(const V& v, const MsrRule& rule) {
         case Kind::never: return !always(v);
         case Kind::without: return lacks(rule.mask);
         case Kind::only_bits_in: return (value & ~v[rule.slot]) == W{0};
-        case Kind::canonical_without: return canonical(v, value) && lacks(rule.mask);
-        case Kind::physical_without: return within_physical_width(v, value) && lacks(rule.mask);
-        case Kind::page_attributes: return pat_types_valid(v, value);
+        case Kind::canonical_without: return shape.canonical && lacks(rule.mask);
+        case Kind::physical_without: return shape.within_physical_width && lacks(rule.mask);
+        case Kind::page_attributes: return shape.page_attributes;
         case Kind::mtrr_base:
-            return within_physical_width(v, value) && lacks(0xf00) && mtrr_type_valid(v, value & W{0xff});
-        case Kind::mtrr_fixed: return mtrr_types_valid(v, value);
-        case Kind::mtrr_default: return lacks(~0xcffULL) && mtrr_type_valid(v, value & W{0xff});
+            return shape.within_physical_width && lacks(0xf00) && shape.begins_with_mtrr_type;
+        case Kind::mtrr_fixed: return shape.page_attributes && lacks_type_7(v, value);
+        case Kind::mtrr_default: return lacks(~0xcffULL) && shape.begins_with_mtrr_type;
         case Kind::machine_check: return (v[Slot::msr_entry_index] & W{0x3}) == W{0} || value == W{0};
-        case Kind::control_flow: return canonical(v, value) && lacks(0x3c0) && (value & W{0xc00}) != W{0xc00};
+        case Kind::control_flow: return shape.canonical && lacks(0x3c0) && (value & W{0xc00}) != W{0xc00};
         case Kind::apic_base:
-            return within_physical_width(v, value) && lacks(0x2ff) && (value & W{0xc00}) != W{0x400};
+            return shape.within_physical_width && lacks(0x2ff) && (value & W{0xc00}) != W{0x400};
         case Kind::extended_features: break;
     }
     // The guest state has been loaded: CR0.PG is the guest's, and with it LME is what the IA-32e-mode control says.
@@ -277,6 +285,9 @@ BoolOf<V> msr_entry_is_among(const V& v, const LoadableMsrs& msrs) {
 template <class V>
 BoolOf<V> wrmsr_accepts(const V& v) {
     using W = WordOf<V>;
+    const W value = v[Slot::msr_entry_value];
+    const MsrValueShape<V> shape{canonical(v, value), within_physical_width(v, value),
+                                 mtrr_type_valid(v, value & W{0xff}), pat_types_valid(v, value)};
     BoolOf<V> listed = !always(v);
     BoolOf<V> accepted = always(v);
     for (std::size_t i = 0; i < loadable_msrs.size();) {
@@ -284,7 +295,7 @@ BoolOf<V> wrmsr_accepts(const V& v) {
         BoolOf<V> here = msr_entry_is_among(v, group);
         for (++i; i < loadable_msrs.size() && alike(group, loadable_msrs[i]); ++i)
             here = here || msr_entry_is_among(v, loadable_msrs[i]);
-        BoolOf<V> takes = msr_value_obeys(v, group.rule);
+        BoolOf<V> takes = msr_value_obeys(v, group.rule, shape);
         if (group.presence.slot != Slot::count)
             takes = (v[group.presence.slot] & W{group.presence.mask}) != W{0} && takes;
         listed = listed || here;
