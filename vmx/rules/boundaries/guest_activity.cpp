@@ -92,7 +92,7 @@ std::vector<Boundary> guest_activity_boundaries() {
          {assign(guest_activity_state, 3), assign(guest_interruptibility, 2)},
          {assign(guest_activity_state, 3), assign(guest_interruptibility, 8)},
          {}},
-        // HLT: #DE, #AC-like vectors, software interrupts and exceptions do not get through.
+        // HLT: other exceptions, software interrupts and software exceptions do not get through.
         {"guest.act.hlt_events",
          long_mode,
          {assign(guest_activity_state, 1), assign(entry_intr_info, 0x8000'0300)},
