@@ -45,7 +45,7 @@ constexpr Change clear_bits(Slot s, std::uint64_t bits) { return {Change::Kind::
 constexpr Change msr_entry(std::uint32_t index, std::uint64_t value, std::uint32_t reserved = 0) {
     return {Change::Kind::msr_entry, Slot::count, 0, MsrEntry{index, reserved, value}};
 }
-/// Turns a control on: sets its bit, and the bit that activates its word.
+/// Sets a control's own bit. The bit that activates its word is a change of its own.
 Change turn_on(Control c);
 
 void apply(State& state, std::span<const Change> changes);
@@ -67,13 +67,21 @@ State twin_state(const Boundary& b);
 
 // The parts of all_boundaries(), a file each beside entry_checks/.
 std::vector<Boundary> control_boundaries();       ///< instruction and control checks
-std::vector<Boundary> host_boundaries();
-std::vector<Boundary> guest_register_boundaries();
-std::vector<Boundary> guest_segment_boundaries();
-std::vector<Boundary> guest_rip_rflags_boundaries();        ///< with SSP
+std::vector<Boundary> host_boundaries();                     ///< host registers, MSRs and segments
+std::vector<Boundary> host_address_space_boundaries();
+std::vector<Boundary> guest_register_boundaries();           ///< guest control and debug registers
+std::vector<Boundary> guest_msr_boundaries();
+std::vector<Boundary> guest_segment_boundaries();            ///< selectors and bases; FRED
+std::vector<Boundary> guest_segment_v86_boundaries();
+std::vector<Boundary> guest_segment_type_boundaries();
+std::vector<Boundary> guest_segment_privilege_boundaries();  ///< DPL
+std::vector<Boundary> guest_segment_rights_boundaries();     ///< present, reserved bits, L with D/B
+std::vector<Boundary> guest_segment_granularity_boundaries();
+std::vector<Boundary> guest_system_segment_boundaries();     ///< TR, LDTR, GDTR, IDTR
+std::vector<Boundary> guest_rip_rflags_boundaries();         ///< with SSP
 std::vector<Boundary> guest_activity_boundaries();
 std::vector<Boundary> guest_interruptibility_boundaries();
-std::vector<Boundary> guest_non_register_boundaries();      ///< pending debug exceptions and the VMCS link pointer
+std::vector<Boundary> guest_non_register_boundaries();       ///< pending debug exceptions, VMCS link pointer
 std::vector<Boundary> guest_pdpte_boundaries();
 std::vector<Boundary> msr_load_boundaries();
 std::vector<Boundary> msr_value_boundaries();               ///< load.msr.wrmsr_gp: what each MSR takes

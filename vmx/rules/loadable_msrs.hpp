@@ -9,7 +9,7 @@
 #include "vmx/rules/slots.hpp"
 
 // Which MSRs exist, and which values WRMSR takes: what loading MSRs on a VM entry depends on. The table is
-// loadable_msrs.def; vocabulary.hpp reads it.
+// loadable_msrs.def; msr_vocabulary.hpp reads it.
 namespace hyperstep::vmx {
 
 /// Which processors have an MSR: those with any bit of `mask` set in a capability slot; Slot::count: all.

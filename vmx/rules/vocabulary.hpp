@@ -3,7 +3,6 @@
 
 #include "vmx/rules/controls.hpp"
 #include "vmx/rules/known.hpp"
-#include "vmx/rules/loadable_msrs.hpp"
 #include "vmx/rules/registers.hpp"
 #include "vmx/rules/slots.hpp"
 
@@ -130,6 +129,128 @@ BoolOf<V> chosen(const V& v, Slot option) {
     return v[option] == WordOf<V>{1};
 }
 
+// ---- control registers and MSRs, of guest and host alike ----------------------------------------------------
+
+/// The processor supports Intel 64 architecture.
+template <class V>
+BoolOf<V> has_intel64(const V& v) {
+    return v[Slot::intel64] == WordOf<V>{1};
+}
+
+/// Both are 1, or both are 0.
+template <class V>
+BoolOf<V> same(const V& /*v*/, BoolOf<V> a, BoolOf<V> b) {
+    return select(a, b, !b);
+}
+
+/// No bit is 1 but those of `valid`.
+template <class V>
+BoolOf<V> only_valid_bits(const V& /*v*/, WordOf<V> word, WordOf<V> valid) {
+    return (word & ~valid) == WordOf<V>{0};
+}
+
+/// Bits 63:32 are 0.
+template <class V>
+BoolOf<V> fits_in_32_bits(const V& /*v*/, WordOf<V> word) {
+    return (word >> 32U) == WordOf<V>{0};
+}
+
+/// Bits of CR0 that no VM entry or exit changes, and that are never checked therefore: NW (29) and CD (30).
+template <class V>
+WordOf<V> unchecked_cr0_bits(const V& /*v*/) {
+    return WordOf<V>{0x6000'0000};
+}
+
+/// Every bit that must be 1 in VMX operation is 1, but for the `exempt` ones.
+template <class V>
+BoolOf<V> has_fixed_1_bits(const V& /*v*/, WordOf<V> cr, WordOf<V> fixed0, WordOf<V> exempt) {
+    return (~(cr | exempt) & fixed0) == WordOf<V>{0};
+}
+/// Every bit that must be 0 in VMX operation is 0, but for the `exempt` ones.
+template <class V>
+BoolOf<V> has_fixed_0_bits(const V& v, WordOf<V> cr, WordOf<V> fixed1, WordOf<V> exempt) {
+    return only_valid_bits(v, cr, fixed1 | exempt);
+}
+
+/// No bit of CR3 at or above the physical-address width; LAM_U57 and LAM_U48 (62:61) are valid where LAM is supported.
+template <class V>
+BoolOf<V> cr3_within_width(const V& v, WordOf<V> cr3) {
+    using W = WordOf<V>;
+    const W lam_bits = select(v[Slot::lam] == W{1}, W{0x6000'0000'0000'0000}, W{0});
+    return within_physical_width(v, cr3 & ~lam_bits);
+}
+
+/// IA32_FRED_CONFIG without its reserved bits: 2, 5:4 and 11.
+template <class V>
+BoolOf<V> fred_config_bits_valid(const V& /*v*/, WordOf<V> config) {
+    return (config & WordOf<V>{0x834}) == WordOf<V>{0};
+}
+/// Canonical and aligned as IA32_FRED_RSP1 to 3 must be: 64 bytes.
+template <class V>
+BoolOf<V> fred_rsp_valid(const V& v, WordOf<V> rsp) {
+    return canonical(v, rsp) && (rsp & WordOf<V>{0x3f}) == WordOf<V>{0};
+}
+/// Canonical and aligned as IA32_FRED_SSP1 to 3 must be: 8 bytes.
+template <class V>
+BoolOf<V> fred_ssp_valid(const V& v, WordOf<V> ssp) {
+    return canonical(v, ssp) && (ssp & WordOf<V>{0x7}) == WordOf<V>{0};
+}
+
+/// IA32_S_CET without its reserved bits 9:6. (Bits of a CET feature that the processor lacks are reserved as well;
+/// a processor that lacks either is not described by our capabilities.)
+template <class V>
+BoolOf<V> s_cet_bits_valid(const V& /*v*/, WordOf<V> s_cet) {
+    return (s_cet & WordOf<V>{0x3c0}) == WordOf<V>{0};
+}
+/// Not both SUPPRESS (10) and TRACKER (11) of IA32_S_CET.
+template <class V>
+BoolOf<V> s_cet_tracker_valid(const V& /*v*/, WordOf<V> s_cet) {
+    return !(s_cet[Bits<10>{}] && s_cet[Bits<11>{}]);
+}
+
+/// ADDR0_CFG (35:32) to ADDR3_CFG (47:44) of IA32_RTIT_CTL are 0, 1 or 2.
+template <class V>
+BoolOf<V> rtit_ranges_valid(const V& /*v*/, WordOf<V> ctl) {
+    const WordOf<V> highest{2};
+    return ctl[Bits<35, 32>{}] <= highest && ctl[Bits<39, 36>{}] <= highest && ctl[Bits<43, 40>{}] <= highest &&
+           ctl[Bits<47, 44>{}] <= highest;
+}
+
+// ---- guest segment registers ----------------------------------------------------------------------------
+
+/// The guest will be in virtual-8086 mode.
+template <class V>
+BoolOf<V> virtual_8086_guest(const V& v) {
+    return v[Slot::guest_rflags][Rflags::vm];
+}
+
+/// Type 3: an accessed, writable data segment that expands up.
+template <class V>
+BoolOf<V> writable_data(const V& /*v*/, WordOf<V> access_rights) {
+    return access_rights[AccessRights::type] == WordOf<V>{3};
+}
+/// Type 9 or 11: accessed code that is not conforming.
+template <class V>
+BoolOf<V> nonconforming_code(const V& /*v*/, WordOf<V> access_rights) {
+    return (access_rights[AccessRights::type] & WordOf<V>{0b1101}) == WordOf<V>{0b1001};
+}
+/// Type 13 or 15: accessed conforming code.
+template <class V>
+BoolOf<V> conforming_code(const V& /*v*/, WordOf<V> access_rights) {
+    return (access_rights[AccessRights::type] & WordOf<V>{0b1101}) == WordOf<V>{0b1101};
+}
+
+/// G may be 1 only if bits 11:0 of the limit are all 1.
+template <class V>
+BoolOf<V> granularity_fits_low_limit(const V& /*v*/, WordOf<V> limit, WordOf<V> access_rights) {
+    return implies(access_rights[AccessRights::g], (limit & WordOf<V>{0xfff}) == WordOf<V>{0xfff});
+}
+/// G must be 1 if any of bits 31:20 of the limit is 1.
+template <class V>
+BoolOf<V> granularity_fits_high_limit(const V& /*v*/, WordOf<V> limit, WordOf<V> access_rights) {
+    return access_rights[AccessRights::g] || (limit >> 20U) == WordOf<V>{0};
+}
+
 // ---- guest RIP, RFLAGS, SSP, non-register state, PDPTEs --------------------------------------------------
 
 /// The guest will run 64-bit code: IA-32e mode and CS.L.
@@ -193,115 +314,6 @@ template <class V>
 BoolOf<V> pdpte_valid(const V& v, Slot entry) {
     using W = WordOf<V>;
     return implies(v[entry][Bits<0>{}], (v[entry] & W{0x1e6}) == W{0} && fits_in(v[entry], v[Slot::maxphyaddr]));
-}
-
-// ---- loading MSRs ----------------------------------------------------------------------------------------
-
-/// An entry of the MSR-load area is being looked at.
-template <class V>
-BoolOf<V> at_msr_entry(const V& v) {
-    return v[Slot::msr_entry_number] != WordOf<V>{0};
-}
-
-/// The entry's MSR belongs to the local APIC in x2APIC mode: 800H to 8FFH.
-template <class V>
-BoolOf<V> msr_entry_is_x2apic(const V& v) {
-    return (v[Slot::msr_entry_index] >> 8U) == WordOf<V>{0x8};
-}
-
-/// The MSR-load count is at most 512 * (N + 1), N being IA32_VMX_MISC[27:25].
-template <class V>
-BoolOf<V> msr_count_recommended(const V& v) {
-    using W = WordOf<V>;
-    // count <= 512 * (N + 1) if and only if (count - 1) / 512 <= N; a count of 0 passes.
-    const W count = v[Slot::entry_msr_load_count];
-    return count == W{0} || ((count + W{~0ULL}) >> 9U) <= v[Slot::vmx_misc][VmxMisc::msr_list];
-}
-
-/// A memory type that MTRRs take: 0, 1, 4, 5 or 6.
-template <class V>
-BoolOf<V> mtrr_type_valid(const V& /*v*/, WordOf<V> type) {
-    using W = WordOf<V>;
-    return type <= W{1} || (type >= W{4} && type <= W{6});
-}
-/// No byte is 7 in its low bits: PAT takes that type, MTRRs do not.
-template <class V>
-BoolOf<V> lacks_type_7(const V& /*v*/, WordOf<V> types) {
-    using W = WordOf<V>;
-    return (types & (types >> 1U) & (types >> 2U) & W{0x0101'0101'0101'0101}) == W{0};
-}
-
-/// What many MSRs ask of the MSR-load entry's value.
-template <class V>
-struct MsrValueShape {
-    BoolOf<V> canonical;
-    BoolOf<V> within_physical_width;
-    BoolOf<V> begins_with_mtrr_type;  ///< bits 7:0
-    BoolOf<V> page_attributes;
-};
-
-/// The MSR-load entry's value obeys such a rule.
-template <class V>
-BoolOf<V> msr_value_obeys(const V& v, const MsrRule& rule, const MsrValueShape<V>& shape) {
-    using W = WordOf<V>;
-    using Kind = MsrRule::Kind;
-    const W value = v[Slot::msr_entry_value];
-    const auto lacks = [&value](std::uint64_t bits) { return (value & W{bits}) == W{0}; };
-    switch (rule.kind) {
-        case Kind::any: return always(v);
-        case Kind::never: return !always(v);
-        case Kind::without: return lacks(rule.mask);
-        case Kind::only_bits_in: return (value & ~v[rule.slot]) == W{0};
-        case Kind::canonical_without: return shape.canonical && lacks(rule.mask);
-        case Kind::physical_without: return shape.within_physical_width && lacks(rule.mask);
-        case Kind::page_attributes: return shape.page_attributes;
-        case Kind::mtrr_base:
-            return shape.within_physical_width && lacks(0xf00) && shape.begins_with_mtrr_type;
-        case Kind::mtrr_fixed: return shape.page_attributes && lacks_type_7(v, value);
-        case Kind::mtrr_default: return lacks(~0xcffULL) && shape.begins_with_mtrr_type;
-        case Kind::machine_check: return (v[Slot::msr_entry_index] & W{0x3}) == W{0} || value == W{0};
-        case Kind::control_flow: return shape.canonical && lacks(0x3c0) && (value & W{0xc00}) != W{0xc00};
-        case Kind::apic_base:
-            return shape.within_physical_width && lacks(0x2ff) && (value & W{0xc00}) != W{0x400};
-        case Kind::extended_features: break;
-    }
-    // The guest state has been loaded: CR0.PG is the guest's, and with it LME is what the IA-32e-mode control says.
-    const BoolOf<V> lme = value[Efer::lme];
-    return (value & ~v[Slot::efer_valid]) == W{0} &&
-           implies(v[Slot::guest_cr0][Cr0::pg], select(on(v, entry::ia32e_mode_guest), lme, !lme));
-}
-
-/// The MSR-load entry is for one of these MSRs.
-template <class V>
-BoolOf<V> msr_entry_is_among(const V& v, const LoadableMsrs& msrs) {
-    using W = WordOf<V>;
-    const W index = v[Slot::msr_entry_index];
-    if (msrs.first == msrs.last) return index == W{msrs.first};
-    return index >= W{msrs.first} && index <= W{msrs.last};
-}
-
-/// WRMSR of the MSR-load entry would not fault: the processor has the MSR, and it takes the value.
-/// An MSR outside the table exists on no processor whose list of MSRs is known.
-template <class V>
-BoolOf<V> wrmsr_accepts(const V& v) {
-    using W = WordOf<V>;
-    const W value = v[Slot::msr_entry_value];
-    const MsrValueShape<V> shape{canonical(v, value), within_physical_width(v, value),
-                                 mtrr_type_valid(v, value & W{0xff}), pat_types_valid(v, value)};
-    BoolOf<V> listed = !always(v);
-    BoolOf<V> accepted = always(v);
-    for (std::size_t i = 0; i < loadable_msrs.size();) {
-        const LoadableMsrs& group = loadable_msrs[i];
-        BoolOf<V> here = msr_entry_is_among(v, group);
-        for (++i; i < loadable_msrs.size() && alike(group, loadable_msrs[i]); ++i)
-            here = here || msr_entry_is_among(v, loadable_msrs[i]);
-        BoolOf<V> takes = msr_value_obeys(v, group.rule, shape);
-        if (group.presence.slot != Slot::count)
-            takes = (v[group.presence.slot] & W{group.presence.mask}) != W{0} && takes;
-        listed = listed || here;
-        accepted = accepted && implies(here, takes);
-    }
-    return accepted && (listed || v[Slot::msr_list_known] != W{1});
 }
 
 }  // namespace hyperstep::vmx::vocabulary
