@@ -35,7 +35,8 @@ void Draft::show(vmx::Slot slot, const Number& number) {
         show(slot, vmx::PartialWord{number.value});
         return;
     }
-    remark(fmt::format("{}: the value shown is wider than the field; taken as unknown", vmx::info(slot).name));
+    remark(
+        fmt::format("{}: the value shown is wider than the field; taken as unknown", vmx::info(slot).name));
     shown_.set(vmx::position(slot));
     disputed_.set(vmx::position(slot));
     dump.state.forget(slot);
@@ -47,7 +48,8 @@ bool Draft::show(vmx::Slot slot, std::string_view text) {
         show(slot, *number);
         return true;
     }
-    if (!text.empty()) remark(fmt::format("{}: what is shown is not a hexadecimal number", vmx::info(slot).name));
+    if (!text.empty())
+        remark(fmt::format("{}: what is shown is not a hexadecimal number", vmx::info(slot).name));
     return false;
 }
 
@@ -70,8 +72,10 @@ void report_from_fields(Dump& dump) {
     using vmx::Slot;
     Reported& reported = dump.reported;
     const vmx::State& state = dump.state;
-    if (!reported.reason && state.knows(Slot::exit_reason)) reported.reason = static_cast<std::uint32_t>(state[Slot::exit_reason].value);
-    if (!reported.qualification && state.knows(Slot::exit_qualification)) reported.qualification = state[Slot::exit_qualification].value;
+    if (!reported.reason && state.knows(Slot::exit_reason))
+        reported.reason = static_cast<std::uint32_t>(state[Slot::exit_reason].value);
+    if (!reported.qualification && state.knows(Slot::exit_qualification))
+        reported.qualification = state[Slot::exit_qualification].value;
     if (!reported.instruction_error && state.knows(Slot::vm_instruction_error))
         reported.instruction_error = static_cast<std::uint32_t>(state[Slot::vm_instruction_error].value);
     if (reported.reason && is_entry_failure(*reported.reason)) reported.entry_failed = true;

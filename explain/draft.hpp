@@ -18,8 +18,8 @@ public:
 
     /// Counts a line as part of the dump.
     void extend(const Record& record);
-    /// A field's printed value. One that the field cannot hold, or that differs from one shown before, is a remark
-    /// and leaves the field unknown.
+    /// A field's printed value. One that the field cannot hold, or that differs from one shown before, is a
+    /// remark and leaves the field unknown.
     void show(vmx::Slot slot, const Number& number);
     /// The same for a text that should be a number and may not be one; true if it is.
     bool show(vmx::Slot slot, std::string_view text);
@@ -37,7 +37,9 @@ private:
 };
 
 /// The whole exit reason says that an entry failed: bit 31 with a basic reason.
-constexpr bool is_entry_failure(std::uint32_t reason) { return (reason & 0x8000'0000U) != 0 && (reason & 0xffffU) != 0; }
+constexpr bool is_entry_failure(std::uint32_t reason) {
+    return (reason & 0x8000'0000U) != 0 && (reason & 0xffffU) != 0;
+}
 
 /// Fills `reported` from the VM-exit information fields, as far as they are known and it says nothing yet.
 void report_from_fields(Dump& dump);

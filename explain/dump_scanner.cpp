@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "explain/dump.hpp"
 #include "explain/field_list.hpp"
@@ -20,39 +22,45 @@
 namespace hyperstep::explain {
 namespace {
 
-bool is_guest_view(const Dump& d) { return d.format == Format::qemu || d.format == Format::sregs; }
-
-bool shows_vmcs(const Dump& d) {
-    return d.format == Format::kvm || d.format == Format::xen || d.format == Format::haxm || d.format == Format::virtualbox ||
-           d.format == Format::noirvisor;
+bool is_guest_view(const Dump& d) {
+    return d.format == Format::qemu || d.format == Format::sregs;
 }
 
-bool overlap(const Dump& a, const Dump& b) { return a.line_first <= b.line_last && b.line_first <= a.line_last; }
+bool shows_vmcs(const Dump& d) {
+    return d.format == Format::kvm || d.format == Format::xen || d.format == Format::haxm ||
+           d.format == Format::virtualbox || d.format == Format::noirvisor;
+}
 
-/// Fields named in the words around a dump, or in the midst of it, are not a list.
+bool overlap(const Dump& a, const Dump& b) {
+    return a.line_first <= b.line_last && b.line_first <= a.line_last;
+}
+
+/// Fields named in the words around a dump, or in the midst of it, are not a list. `dumps` are in the order
+/// of their lines.
 void drop_stray_lists(std::vector<Dump>& dumps) {
-    std::vector<std::size_t> stray;
+    std::size_t covered = 0;  // the last line of the other dumps so far
+    std::size_t kept = 0;
+    const bool alone = dumps.size() == 1;
     for (std::size_t i = 0; i < dumps.size(); ++i) {
-        if (dumps[i].format != Format::fields) continue;
-        const bool inside = (i > 0 && overlap(dumps[i - 1], dumps[i])) || (i + 1 < dumps.size() && overlap(dumps[i], dumps[i + 1]));
-        std::size_t known = 0;
-        for (const vmx::Slot slot : vmx::slots_of(vmx::SlotKind::field)) known += dumps[i].state.knows(slot) ? 1 : 0;
-        if (inside || (known < 2 && dumps.size() > 1)) stray.push_back(i);
-    }
-    std::size_t next = 0, kept = 0;
-    for (std::size_t i = 0; i < dumps.size(); ++i) {
-        if (next < stray.size() && stray[next] == i) {
-            ++next;
-            continue;
+        const bool list = dumps[i].format == Format::fields;
+        if (list) {
+            const bool inside =
+                dumps[i].line_first <= covered || (i + 1 < dumps.size() && overlap(dumps[i], dumps[i + 1]));
+            const auto fields = vmx::slots_of(vmx::SlotKind::field);
+            const auto known = std::count_if(
+                fields.begin(), fields.end(), [&](vmx::Slot s) { return dumps[i].state.knows(s); });
+            if (inside || (known < 2 && !alone)) continue;
+        } else {
+            covered = std::max(covered, dumps[i].line_last);
         }
         if (kept != i) dumps[kept] = std::move(dumps[i]);
         ++kept;
     }
-    dumps.erase(dumps.begin() + static_cast<std::ptrdiff_t>(kept), dumps.end());
+    dumps.resize(kept);
 }
 
-/// Which VMCS dump each guest's view stands next to: the last one before it that has none of its kind yet; at the
-/// start of the text, the first one.
+/// Which VMCS dump each guest's view stands next to: the last one before it that has none of its kind yet; at
+/// the start of the text, the first one.
 std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
     std::vector<Dump> kept;
     std::optional<std::size_t> owner;  // in kept
@@ -89,7 +97,8 @@ std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
         any_vmcs = true;
     }
     for (Dump& view : ahead) kept.push_back(std::move(view));
-    std::stable_sort(kept.begin(), kept.end(), [](const Dump& a, const Dump& b) { return a.line_first < b.line_first; });
+    std::stable_sort(
+        kept.begin(), kept.end(), [](const Dump& a, const Dump& b) { return a.line_first < b.line_first; });
     return kept;
 }
 
@@ -136,7 +145,8 @@ struct DumpScanner::Impl {
     SregsDumps sregs{store};
     FieldLists fields{store};
     /// In the order in which they are asked; the first that takes a record has it.
-    std::array<Collector*, 8> collectors{&qemu, &vmcs, &haxm, &virtualbox, &noirvisor, &ftrace, &sregs, &fields};
+    std::array<Collector*, 8> collectors{
+        &qemu, &vmcs, &haxm, &virtualbox, &noirvisor, &ftrace, &sregs, &fields};
 };
 
 void DumpScanner::Impl::take_record(const Record& record) {
@@ -154,7 +164,9 @@ void DumpScanner::Impl::take_lines() {
 }
 
 DumpScanner::DumpScanner() : impl_{new Impl} {}
-DumpScanner::~DumpScanner() { delete impl_; }
+DumpScanner::~DumpScanner() {
+    delete impl_;
+}
 DumpScanner::DumpScanner(DumpScanner&& other) noexcept : impl_{std::exchange(other.impl_, nullptr)} {}
 DumpScanner& DumpScanner::operator=(DumpScanner&& other) noexcept {
     std::swap(impl_, other.impl_);
@@ -197,7 +209,8 @@ std::vector<Dump> DumpScanner::finish() {
     if (const auto record = impl->joiner.finish()) impl->take_record(*record);
     for (Collector* collector : impl->collectors) collector->finish();
     std::vector<Dump>& dumps = impl->store.dumps;
-    std::stable_sort(dumps.begin(), dumps.end(), [](const Dump& a, const Dump& b) { return a.line_first < b.line_first; });
+    std::stable_sort(
+        dumps.begin(), dumps.end(), [](const Dump& a, const Dump& b) { return a.line_first < b.line_first; });
     drop_stray_lists(dumps);
     return with_views_attached(std::move(dumps));
 }

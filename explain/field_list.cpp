@@ -31,7 +31,8 @@ std::optional<Key> encoded_key(std::string_view word) {
     return Key{*field, false};
 }
 
-/// The field that the text before a value names: as a whole, behind "]" or "(" of an access, or by its last or first word.
+/// The field that the text before a value names: as a whole, behind "]" or "(" of an access, or by its last
+/// or first word.
 std::optional<Key> key_of(std::string_view text) {
     text = without_marks(text);
     if (text.size() < 3 || text.size() > 100) return std::nullopt;
@@ -52,7 +53,8 @@ std::optional<Key> key_of(std::string_view text) {
     }
     // "0x6800 GUEST_CR0 = ...", "GUEST_CR0 6800 = ..."
     if (const auto key = encoded_key(text.substr(0, blank)))
-        if (const auto field = field_called(text.substr(blank + 1)); field && field->slot == key->field.slot) return key;
+        if (const auto field = field_called(text.substr(blank + 1)); field && field->slot == key->field.slot)
+            return key;
     return std::nullopt;
 }
 
@@ -95,8 +97,10 @@ void FieldLists::add(const Record& record, const Entry& entry) {
     draft_->extend(record);
     entries_.push_back(entry);
     const Number& n = entry.value;
-    bare_hex_ = bare_hex_ || (!n.prefixed && !n.only_decimal) || (!n.prefixed && n.digits >= 4 && entry.decimal && n.value == 0) ||
-                (!n.prefixed && (n.digits == 4 || n.digits == 8 || n.digits == 16) && n.value < (1ULL << (4 * (n.digits - 1))));
+    bare_hex_ = bare_hex_ || (!n.prefixed && !n.only_decimal) ||
+                (!n.prefixed && n.digits >= 4 && entry.decimal && n.value == 0) ||
+                (!n.prefixed && (n.digits == 4 || n.digits == 8 || n.digits == 16) &&
+                 n.value < (1ULL << (4 * (n.digits - 1))));
 }
 
 bool FieldLists::take(const Record& record) {
@@ -134,14 +138,17 @@ bool FieldLists::take(const Record& record) {
 
 void FieldLists::finish() {
     if (!draft_) return;
-    const auto named = std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.by_name; });
+    const auto named =
+        std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.by_name; });
     if (named != 0 || entries_.size() >= 2) {
         for (const Entry& entry : entries_) {
             Number value = entry.value;
             // Ten and more without 0x could be decimal or not.
             if (!value.prefixed && !bare_hex_ && value.only_decimal && value.digits > 1 && value.value > 9) {
-                draft_->remark(fmt::format("{}: {:x} may be decimal or hexadecimal; write 0x before hexadecimal numbers",
-                                           vmx::info(entry.field.slot).name, value.value));
+                draft_->remark(
+                    fmt::format("{}: {:x} may be decimal or hexadecimal; write 0x before hexadecimal numbers",
+                                vmx::info(entry.field.slot).name,
+                                value.value));
                 continue;
             }
             show_named(entry.field, value, *draft_);

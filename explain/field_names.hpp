@@ -15,8 +15,8 @@ struct NamedField {
     Half half = Half::whole;
 };
 
-/// The field that people call so: our short name, the manual's name, the constant of Linux, Xen, Bochs or VirtualBox.
-/// Case and punctuation do not matter.
+/// The field that people call so: our short name, the manual's name, the constant of Linux, Xen, Bochs or
+/// VirtualBox. Case and punctuation do not matter.
 std::optional<NamedField> field_called(std::string_view name);
 std::optional<NamedField> field_encoded(std::uint32_t encoding);
 

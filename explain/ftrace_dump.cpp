@@ -23,7 +23,8 @@ std::optional<std::uint32_t> reason_called(std::string_view word) {
     for (const ExitName& row : exit_names)
         if (row.name == word) return row.reason;
     const std::optional<Number> number = whole_hex(word);
-    if (number && number->prefixed && number->value <= 0xffff'ffff) return static_cast<std::uint32_t>(number->value);
+    if (number && number->prefixed && number->value <= 0xffff'ffff)
+        return static_cast<std::uint32_t>(number->value);
     return std::nullopt;
 }
 
@@ -41,7 +42,8 @@ void FtraceDumps::begin(const Record& record) {
 }
 
 void FtraceDumps::forget_exit() {
-    for (const Slot slot : {Slot::exit_reason, Slot::exit_qualification, Slot::guest_rip}) draft_->dump.state.forget(slot);
+    for (const Slot slot : {Slot::exit_reason, Slot::exit_qualification, Slot::guest_rip})
+        draft_->dump.state.forget(slot);
 }
 
 void FtraceDumps::take_exit(std::string_view text) {
@@ -57,7 +59,8 @@ void FtraceDumps::take_exit(std::string_view text) {
                 state.set(Slot::exit_reason, PartialWord{*reason | (failed ? 0x8000'0000U : 0U)});
         } else if (word == "rip" || word == "info" || word == "info1") {
             const std::optional<Number> n = whole_hex(take_word(text));
-            if (n && !n->too_wide) state.set(word == "rip" ? Slot::guest_rip : Slot::exit_qualification, PartialWord{n->value});
+            if (n && !n->too_wide)
+                state.set(word == "rip" ? Slot::guest_rip : Slot::exit_qualification, PartialWord{n->value});
         }
     }
 }

@@ -13,7 +13,9 @@ using vmx::Slot;
 
 constexpr std::uint64_t last_instruction_error = 28;
 
-PartialWord known_bits(std::uint64_t value, std::uint64_t mask) { return PartialWord{value & mask, mask}; }
+PartialWord known_bits(std::uint64_t value, std::uint64_t mask) {
+    return PartialWord{value & mask, mask};
+}
 
 /// KVM writes "unusable" for a segment that is not present, and some versions write nothing else then. With
 /// unrestricted guest it sets the accessed bit itself.
@@ -25,7 +27,8 @@ PartialWord vmcs_rights(const SegmentView& view) {
     const vmx::Truth present = rights[Rights::p];
     if (present == vmx::Truth::no) unusable = true;
     if (unusable == true) return known_bits(unusable_bit, unusable_bit);
-    rights.known |= decltype(Rights::reserved_low)::mask | (0xffff'ffffULL & decltype(Rights::reserved_high)::mask);
+    rights.known |=
+        decltype(Rights::reserved_low)::mask | (0xffff'ffffULL & decltype(Rights::reserved_high)::mask);
     if (unusable && present == vmx::Truth::yes) rights.known |= unusable_bit;
     const bool accessed_shown_clear = (rights.value & 1) == 0;
     if (accessed_shown_clear && rights[Rights::s] != vmx::Truth::no) rights.known &= ~1ULL;
@@ -39,7 +42,8 @@ void show_segments(const GuestView& view, Draft& draft) {
         if (shown.selector && slots.selector) draft.show(*slots.selector, *shown.selector);
         if (shown.base) draft.show(slots.base, *shown.base);
         if (shown.limit) draft.show(slots.limit, *shown.limit);
-        if (slots.rights && (shown.rights.known != 0 || shown.unusable)) draft.show(*slots.rights, vmcs_rights(shown));
+        if (slots.rights && (shown.rights.known != 0 || shown.unusable))
+            draft.show(*slots.rights, vmcs_rights(shown));
     }
 }
 
@@ -68,12 +72,14 @@ void show_guest_view(const GuestView& view, SilentMode silent, Draft& draft) {
     show_mode(view, draft);
     const bool virtual_8086 = view.rflags && (*view.rflags & decltype(Rflags::vm)::mask) != 0;
     const bool protection_shown = view.cr0 && (*view.cr0 & decltype(vmx::Cr0::pe)::mask) != 0;
-    const bool believed_protected = !virtual_8086 && (protection_shown || (!view.cr0 && silent == SilentMode::assume_protected));
+    const bool believed_protected =
+        !virtual_8086 && (protection_shown || (!view.cr0 && silent == SilentMode::assume_protected));
     if (believed_protected) show_segments(view, draft);
     if (view.rflags) {
         // In real mode KVM may set VM and IOPL.
         constexpr std::uint64_t replaced = decltype(Rflags::vm)::mask | decltype(Rflags::iopl)::mask;
-        draft.show(Slot::guest_rflags, known_bits(*view.rflags, protection_shown && !virtual_8086 ? ~0ULL : ~replaced));
+        draft.show(Slot::guest_rflags,
+                   known_bits(*view.rflags, protection_shown && !virtual_8086 ? ~0ULL : ~replaced));
     }
     if (view.rip) draft.show(Slot::guest_rip, *view.rip);
     if (view.rsp) draft.show(Slot::guest_rsp, *view.rsp);
@@ -103,14 +109,17 @@ void attach_report(Dump& vmcs, const Reported& view) {
     if (reported.message.empty()) reported.message = view.message;
     if (view.reason && !reported.reason) reported.reason = view.reason;
     if (view.reason && reported.reason != view.reason)
-        vmcs.remarks.push_back(fmt::format("the exit reason reported to user space, {:#x}, is not the VMCS's", *view.reason));
+        vmcs.remarks.push_back(
+            fmt::format("the exit reason reported to user space, {:#x}, is not the VMCS's", *view.reason));
     if (!view.instruction_error) return;
     reported.instruction_error = view.instruction_error;
     if (reported.reason && !is_entry_failure(*reported.reason)) {
         // VMfail leaves the exit information of an earlier exit in place.
         reported.reason.reset();
         reported.qualification.reset();
-        vmcs.remarks.push_back("the exit reason shown is that of an earlier VM exit: the entry ended with a VM-instruction error");
+        vmcs.remarks.push_back(
+            "the exit reason shown is that of an earlier VM exit: the entry ended with a VM-instruction "
+            "error");
     }
 }
 
@@ -123,10 +132,15 @@ void attach_view(Dump& vmcs, Dump&& view) {
         const PartialWord held = vmcs.state[slot];
         if (slot == Slot::exit_reason && vmcs.state.knows(slot)) continue;
         if (((seen.value ^ held.value) & seen.known & held.known) != 0 && vmcs.remarks.size() < most_remarks)
-            vmcs.remarks.push_back(fmt::format("{}: the registers shown next to the dump say {:#x} (of the bits {:#x}), the VMCS {:#x}",
-                                               vmx::info(slot).name, seen.value, seen.known, held.value));
+            vmcs.remarks.push_back(fmt::format(
+                "{}: the registers shown next to the dump say {:#x} (of the bits {:#x}), the VMCS {:#x}",
+                vmx::info(slot).name,
+                seen.value,
+                seen.known,
+                held.value));
         const std::uint64_t added = seen.known & ~held.known;
-        if (added != 0) vmcs.state.set(slot, PartialWord{held.value | (seen.value & added), held.known | added});
+        if (added != 0)
+            vmcs.state.set(slot, PartialWord{held.value | (seen.value & added), held.known | added});
     }
     attach_report(vmcs, view.reported);
     for (std::string& remark : view.remarks)

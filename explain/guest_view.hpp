@@ -26,15 +26,16 @@ struct GuestView {
 /// What to think of the mode when CR0 is not shown.
 enum class SilentMode : std::uint8_t { unknown, assume_protected };
 
-/// Tells the draft what the VMCS surely held when KVM entered such a guest. Without unrestricted guest KVM runs real
-/// mode as virtual-8086 with segments of its own, so nothing is told of segments unless the guest is in protected mode.
+/// Tells the draft what the VMCS surely held when KVM entered such a guest. Without unrestricted guest KVM
+/// runs real mode as virtual-8086 with segments of its own, so nothing is told of segments unless the guest
+/// is in protected mode.
 void show_guest_view(const GuestView& view, SilentMode silent, Draft& draft);
 
 /// The number that KVM gives for a failed entry: a whole exit reason, or a VM-instruction error.
 void report_failure_number(std::uint64_t number, Draft& draft);
 
-/// Adds what a guest's view shows to the VMCS dump that it stands next to: fills what the dump does not show, remarks
-/// on contradictions. The VMCS wins.
+/// Adds what a guest's view shows to the VMCS dump that it stands next to: fills what the dump does not show,
+/// remarks on contradictions. The VMCS wins.
 void attach_view(Dump& vmcs, Dump&& view);
 
 }  // namespace hyperstep::explain

@@ -17,7 +17,8 @@ std::optional<Line> read_line(std::string_view text) {
     const std::optional<Number> encoding = whole_hex(number);
     if (!encoding || encoding->prefixed || encoding->digits != 4) return std::nullopt;
     std::string_view name = take_word(text);
-    if (!name.starts_with("VM") && !name.starts_with("GUEST_") && !name.starts_with("HOST_")) return std::nullopt;
+    if (!name.starts_with("VM") && !name.starts_with("GUEST_") && !name.starts_with("HOST_"))
+        return std::nullopt;
     if (!name.ends_with(':')) return std::nullopt;
     const std::optional<Number> value = whole_hex(trim(text));
     if (!value) return std::nullopt;

@@ -11,8 +11,15 @@ bool guest_part_is_whole(const VmcsLines& lines, const Draft& draft) {
     if (!lines.host_header) return false;
     for (const SegmentSlots& segment : guest_segments())
         if (!draft.shows(segment.base)) return false;
-    for (const Slot slot : {Slot::guest_cr0, Slot::guest_cr3, Slot::guest_cr4, Slot::guest_rsp, Slot::guest_rip, Slot::guest_rflags,
-                            Slot::guest_sysenter_esp, Slot::guest_debugctl, Slot::guest_interruptibility})
+    for (const Slot slot : {Slot::guest_cr0,
+                            Slot::guest_cr3,
+                            Slot::guest_cr4,
+                            Slot::guest_rsp,
+                            Slot::guest_rip,
+                            Slot::guest_rflags,
+                            Slot::guest_sysenter_esp,
+                            Slot::guest_debugctl,
+                            Slot::guest_interruptibility})
         if (!draft.shows(slot)) return false;
     return true;
 }

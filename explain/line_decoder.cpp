@@ -14,8 +14,8 @@ int upper_hex(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/// The byte that "=XX" at `at` stands for; -1 if it is not one that mailers encode. "=00" and the like in plain
-/// dumps ("CR3=00000001...") must not pass for one.
+/// The byte that "=XX" at `at` stands for; -1 if it is not one that mailers encode. "=00" and the like in
+/// plain dumps ("CR3=00000001...") must not pass for one.
 int encoded_byte(std::string_view line, std::size_t at) {
     if (at + 2 >= line.size()) return -1;
     const int high = upper_hex(line[at + 1]);
@@ -49,11 +49,13 @@ void append_unquoted(std::string& to, std::string_view line) {
     }
 }
 
-/// How many bytes at `at` are a space that is not ASCII's (UTF-8 U+00A0, U+2000 to U+200B, U+202F; Latin-1 A0).
+/// How many bytes at `at` are a space that is not ASCII's (UTF-8 U+00A0, U+2000 to U+200B, U+202F; Latin-1
+/// A0).
 std::size_t foreign_space(std::string_view s, std::size_t at) {
     const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
     if (byte(at) == 0xc2 && byte(at + 1) == 0xa0) return 2;
-    if (byte(at) == 0xe2 && byte(at + 1) == 0x80 && ((byte(at + 2) >= 0x80 && byte(at + 2) <= 0x8b) || byte(at + 2) == 0xaf))
+    if (byte(at) == 0xe2 && byte(at + 1) == 0x80 &&
+        ((byte(at + 2) >= 0x80 && byte(at + 2) <= 0x8b) || byte(at + 2) == 0xaf))
         return 3;
     return byte(at) == 0xa0 && (at == 0 || byte(at - 1) < 0x80) ? 1 : 0;
 }
@@ -83,7 +85,8 @@ std::string with_plain_spaces(std::string_view s) {
 }
 
 void drop_last_word(std::string& line) {
-    while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r')) line.pop_back();
+    while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r'))
+        line.pop_back();
     while (!line.empty() && (is_letter(line.back()) || is_digit(line.back()))) line.pop_back();
 }
 

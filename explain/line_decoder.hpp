@@ -12,14 +12,15 @@ struct TextLine {
     std::string text;
 };
 
-/// Cuts bytes into lines and undoes what transport did to them: CR LF, quoted-printable with soft line breaks, no-break
-/// spaces, colour escapes. Lines that begin with # and lines with NUL bytes are left out. A line keeps its first 64 KiB.
+/// Cuts bytes into lines and undoes what transport did to them: CR LF, quoted-printable with soft line
+/// breaks, no-break spaces, colour escapes. Lines that begin with # and lines with NUL bytes are left out. A
+/// line keeps its first 64 KiB.
 class LineDecoder {
 public:
     /// Appends the lines that `piece` completes.
     void feed(std::string_view piece, std::vector<TextLine>& lines);
-    /// Ends the input. A last line without an end may have been cut: its last word is dropped, for a number there
-    /// could have been longer.
+    /// Ends the input. A last line without an end may have been cut: its last word is dropped, for a number
+    /// there could have been longer.
     void finish(std::vector<TextLine>& lines);
 
 private:
@@ -33,8 +34,9 @@ private:
     bool quoted_printable_ = false;  // "=3D" has been seen
 };
 
-/// Strips what logs and mail put before a line: quoting marks, timestamps, "[ 123.456]", "(XEN)", "host kernel:",
-/// "kvm_intel:", logcat's and container logs' columns, and prefixes that an unmistakable line has taught.
+/// Strips what logs and mail put before a line: quoting marks, timestamps, "[ 123.456]", "(XEN)", "host
+/// kernel:", "kvm_intel:", logcat's and container logs' columns, and prefixes that an unmistakable line has
+/// taught.
 class PrefixStripper {
 public:
     std::string_view strip(std::string_view line);

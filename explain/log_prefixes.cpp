@@ -10,11 +10,13 @@ namespace {
 /// "17:25:51", "2022-06-24T17:25:51.123456+02:00", "00:00:05.485406"
 bool is_time(std::string_view word) {
     const bool plain = std::all_of(word.begin(), word.end(), [](char c) {
-        return is_digit(c) || c == ':' || c == '.' || c == ',' || c == '-' || c == '+' || c == 'T' || c == 'Z';
+        return is_digit(c) || c == ':' || c == '.' || c == ',' || c == '-' || c == '+' || c == 'T' ||
+               c == 'Z';
     });
     if (!plain) return false;
     for (std::size_t i = 0; i + 8 <= word.size(); ++i)
-        if (is_digit(word[i]) && is_digit(word[i + 1]) && word[i + 2] == ':' && is_digit(word[i + 3]) && word[i + 5] == ':')
+        if (is_digit(word[i]) && is_digit(word[i + 1]) && word[i + 2] == ':' && is_digit(word[i + 3]) &&
+            word[i + 5] == ':')
             return true;
     return false;
 }
@@ -22,24 +24,33 @@ bool is_time(std::string_view word) {
 bool is_date(std::string_view word) {
     if (word.size() != 10 && word.size() != 5) return false;
     const char mark = word[word.size() == 10 ? 4 : 2];
-    return (mark == '-' || mark == '/') && std::count(word.begin(), word.end(), mark) == (word.size() == 10 ? 2 : 1) &&
+    return (mark == '-' || mark == '/') &&
+           std::count(word.begin(), word.end(), mark) == (word.size() == 10 ? 2 : 1) &&
            std::all_of(word.begin(), word.end(), [mark](char c) { return is_digit(c) || c == mark; });
 }
 
 bool is_month(std::string_view word) {
-    constexpr std::array<std::string_view, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    constexpr std::array<std::string_view, 12> months{
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     return std::find(months.begin(), months.end(), word) != months.end();
 }
 
 bool is_tag(std::string_view word) {
     if (word.size() < 2 || word.back() != ':') return false;
     word.remove_suffix(1);
-    constexpr std::array<std::string_view, 9> tags{"kernel", "kvm_intel", "kvm", "vmx", "haxm_error",
-                                                   "haxm_panic", "haxm_warning", "haxm_info", "haxm_debug"};
+    constexpr std::array<std::string_view, 9> tags{"kernel",
+                                                   "kvm_intel",
+                                                   "kvm",
+                                                   "vmx",
+                                                   "haxm_error",
+                                                   "haxm_panic",
+                                                   "haxm_warning",
+                                                   "haxm_info",
+                                                   "haxm_debug"};
     if (std::find(tags.begin(), tags.end(), word) != tags.end()) return true;
     // prog[123]:
-    return word.size() > 3 && word.back() == ']' && is_digit(word[word.size() - 2]) && contains(word, "[") && is_letter(word.front());
+    return word.size() > 3 && word.back() == ']' && is_digit(word[word.size() - 2]) && contains(word, "[") &&
+           is_letter(word.front());
 }
 
 bool skip_quoting(std::string_view& s) {
@@ -61,7 +72,7 @@ bool skip_bracket(std::string_view& s) {
     return true;
 }
 
-/// "Jun 24 17:25:51 host kernel:", "2022-06-24 17:25:51 host prog[1]:", "06-24 17:25:51.1  123  456 E QEMU    :"
+/// "Jun 24 17:25:51 host kernel:", "2022-06-24 17:25:51 host prog[1]:", "06-24 17:25:51.1  123  456 E QEMU :"
 bool skip_timestamp(std::string_view& s) {
     std::string_view rest = s;
     std::string_view word = take_word(rest);
@@ -87,7 +98,8 @@ bool skip_timestamp(std::string_view& s) {
     std::string_view host_rest = rest;
     const std::string_view host = take_word(host_rest);
     const std::string_view program = take_word(host_rest);
-    if (!host.empty() && !contains(host, ":") && !contains(host, "=") && program.size() > 1 && program.back() == ':')
+    if (!host.empty() && !contains(host, ":") && !contains(host, "=") && program.size() > 1 &&
+        program.back() == ':')
         s = host_rest;
     return true;
 }
@@ -152,8 +164,13 @@ std::size_t shaped_length(std::string_view line, std::string_view shape) {
 }  // namespace
 
 void PrefixStripper::learn(std::string_view line) {
-    constexpr std::array<std::string_view, 7> unmistakable{"*** Guest State ***", "*** Host State ***", "*** Control State ***",
-                                                           "KVM: entry failed, hardware error", "EAX=", "RAX=", "HM error "};
+    constexpr std::array<std::string_view, 7> unmistakable{"*** Guest State ***",
+                                                           "*** Host State ***",
+                                                           "*** Control State ***",
+                                                           "KVM: entry failed, hardware error",
+                                                           "EAX=",
+                                                           "RAX=",
+                                                           "HM error "};
     for (const std::string_view mark : unmistakable) {
         const std::size_t at = line.find(mark);
         if (at == 0 || at == std::string_view::npos || at > 80) continue;

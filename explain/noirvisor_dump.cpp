@@ -43,14 +43,16 @@ bool NoirVisorDumps::take_failure(std::string_view text, const Record& record) {
     reported.message = std::string{text.substr(code, 256)};
     std::string_view rest = text.substr(code + std::string_view{"Failed at VM-Entry, Code="}.size());
     const auto number = whole_decimal(take_word(rest));
-    if (number && *number != 0 && *number < 64) draft_->show(Slot::vm_instruction_error, vmx::PartialWord{*number});
+    if (number && *number != 0 && *number < 64)
+        draft_->show(Slot::vm_instruction_error, vmx::PartialWord{*number});
     draft_->extend(record);
     return true;
 }
 
 bool NoirVisorDumps::take_state(std::string_view text, const Record& record) {
     if (!text.starts_with("Guest ") || !contains(text, ": 0x")) return false;
-    const bool segment_line = contains(text, "- Selector:") || contains(text, "GDTR Limit:") || contains(text, "IDTR Limit:");
+    const bool segment_line =
+        contains(text, "- Selector:") || contains(text, "GDTR Limit:") || contains(text, "IDTR Limit:");
     if (!segment_line && !draft_) return false;
     if (!draft_) draft_.emplace(Format::noirvisor, record);
     const SegmentSlots* now = nullptr;

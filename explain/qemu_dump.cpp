@@ -11,21 +11,43 @@ using vmx::PartialWord;
 constexpr std::size_t longest_gap = 80;
 
 /// A natural-width value: one printed with eight digits tells its low half only.
-PartialWord printed_word(const Number& n) { return n.digits > 8 ? PartialWord{n.value} : PartialWord{n.value, 0xffff'ffff}; }
+PartialWord printed_word(const Number& n) {
+    return n.digits > 8 ? PartialWord{n.value} : PartialWord{n.value, 0xffff'ffff};
+}
 
 std::optional<Number> bare_hex(std::string_view text) {
     const std::optional<Number> n = whole_hex(text);
     return n && !n->prefixed && !n->too_wide ? n : std::nullopt;
 }
 
-bool begins_registers(std::string_view text) { return text.starts_with("RAX=") || text.starts_with("EAX="); }
+bool begins_registers(std::string_view text) {
+    return text.starts_with("RAX=") || text.starts_with("EAX=");
+}
 
 /// Lines that belong to the dump and say nothing of the VMCS.
 bool is_other_line(std::string_view text) {
-    constexpr std::array<std::string_view, 20> starts{"RSI=", "ESI=", "R8 =", "R12=", "CCS=", "CCD=", "FCW=", "FPR0=", "FPR2=", "FPR4=",
-                                                      "FPR6=", "XMM0", "DR0=", "DR6=", "Code=", "extra data[", "emulation failure",
-                                                      "YMM0", "DR3=", "DR2="};
-    return std::any_of(starts.begin(), starts.end(), [text](std::string_view start) { return text.starts_with(start); });
+    constexpr std::array<std::string_view, 20> starts{"RSI=",
+                                                      "ESI=",
+                                                      "R8 =",
+                                                      "R12=",
+                                                      "CCS=",
+                                                      "CCD=",
+                                                      "FCW=",
+                                                      "FPR0=",
+                                                      "FPR2=",
+                                                      "FPR4=",
+                                                      "FPR6=",
+                                                      "XMM0",
+                                                      "DR0=",
+                                                      "DR6=",
+                                                      "Code=",
+                                                      "extra data[",
+                                                      "emulation failure",
+                                                      "YMM0",
+                                                      "DR3=",
+                                                      "DR2="};
+    return std::any_of(
+        starts.begin(), starts.end(), [text](std::string_view start) { return text.starts_with(start); });
 }
 
 /// Bits 23:8 of a descriptor's second doubleword, as access rights. SDM "Format of Access Rights"
@@ -57,7 +79,8 @@ bool QemuDumps::take_message(std::string_view text, const Record& record) {
     std::string_view number = text.substr(at + entry_failed.size());
     const std::string_view word = take_word(number);
     draft_->dump.reported.message = std::string{text.substr(at, entry_failed.size() + word.size())};
-    if (const std::optional<Number> n = whole_hex(word); n && !n->too_wide) report_failure_number(n->value, *draft_);
+    if (const std::optional<Number> n = whole_hex(word); n && !n->too_wide)
+        report_failure_number(n->value, *draft_);
     return true;
 }
 
@@ -65,7 +88,8 @@ bool QemuDumps::take_segment(std::string_view text) {
     if (text.size() < 8 || text[3] != '=') return false;
     std::size_t index = 0;
     const SegmentSlots* slots = guest_segment(trim(text.substr(0, 3)), NameStyle::any);
-    if (slots == nullptr || is_letter(text[0]) != (lower_case(text.substr(0, 1)) != text.substr(0, 1))) return false;
+    if (slots == nullptr || is_letter(text[0]) != (lower_case(text.substr(0, 1)) != text.substr(0, 1)))
+        return false;
     index = static_cast<std::size_t>(slots - guest_segments().data());
     std::array<Number, 4> numbers;
     std::size_t count = 0;
@@ -98,13 +122,14 @@ bool QemuDumps::take_pairs(std::string_view text) {
     const std::vector<Pair> pairs = pairs_of(text);
     if (pairs.empty()) return false;
     const std::string_view first = pairs[0].key;
-    const bool known = first == "RIP" || first == "EIP" || first == "CR0" || first == "CR2" || first == "CR3" || first == "CR4" ||
-                       first == "EFER";
+    const bool known = first == "RIP" || first == "EIP" || first == "CR0" || first == "CR2" ||
+                       first == "CR3" || first == "CR4" || first == "EFER";
     if (!known) return false;
     const std::optional<Number> lead = bare_hex(pairs[0].value);
     if (!lead && !pairs[0].value.empty()) return false;
     if ((first == "CR0" || first == "CR4") && lead && lead->digits != 8) return false;
-    if (first == "CR3" && pairs.size() > 1 && pairs[1].key == "CR4" && pairs[1].value.size() != 8) return false;
+    if (first == "CR3" && pairs.size() > 1 && pairs[1].key == "CR4" && pairs[1].value.size() != 8)
+        return false;
     for (const Pair& pair : pairs) {
         const std::optional<Number> n = bare_hex(pair.value);
         if (!n) continue;

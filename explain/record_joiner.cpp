@@ -9,19 +9,46 @@ namespace hyperstep::explain {
 namespace {
 
 /// Keys that stand behind others in one printf of KVM or Xen.
-constexpr std::array<std::string_view, 13> inner_keys{"shadow=", "gh_mask=", "attr=", "limit=", "base=", "errcode=", "ilen=",
-                                                      "intr_info=", "qualification=", "info=", "value=", "CS:RIP=", "Window="};
+constexpr std::array<std::string_view, 13> inner_keys{"shadow=",
+                                                      "gh_mask=",
+                                                      "attr=",
+                                                      "limit=",
+                                                      "base=",
+                                                      "errcode=",
+                                                      "ilen=",
+                                                      "intr_info=",
+                                                      "qualification=",
+                                                      "info=",
+                                                      "value=",
+                                                      "CS:RIP=",
+                                                      "Window="};
 /// Keys of several words, which a mailer may have wrapped inside.
-constexpr std::array<std::string_view, 15> long_keys{
-    "Sysenter RSP", "TSC Offset", "TSC Multiplier", "TPR Threshold", "APIC-access addr", "virt-APIC addr", "EPT pointer", "EPTP index",
-    "PLE Gap", "Virtual processor ID", "VMfunc controls", "SM Base", "VE info address", "VMEntry: intr_info", "VMExit: intr_info"};
+constexpr std::array<std::string_view, 15> long_keys{"Sysenter RSP",
+                                                     "TSC Offset",
+                                                     "TSC Multiplier",
+                                                     "TPR Threshold",
+                                                     "APIC-access addr",
+                                                     "virt-APIC addr",
+                                                     "EPT pointer",
+                                                     "EPTP index",
+                                                     "PLE Gap",
+                                                     "Virtual processor ID",
+                                                     "VMfunc controls",
+                                                     "SM Base",
+                                                     "VE info address",
+                                                     "VMEntry: intr_info",
+                                                     "VMExit: intr_info"};
 
-bool starts_a_number(std::string_view s) { return take_hex(s).has_value(); }
+bool starts_a_number(std::string_view s) {
+    return take_hex(s).has_value();
+}
 
 bool completes_long_key(std::string_view before, std::string_view text) {
     return std::any_of(long_keys.begin(), long_keys.end(), [&](std::string_view key) {
-        for (std::size_t blank = key.find(' '); blank != std::string_view::npos; blank = key.find(' ', blank + 1))
-            if (before.ends_with(key.substr(0, blank)) && text.starts_with(key.substr(blank + 1))) return true;
+        for (std::size_t blank = key.find(' '); blank != std::string_view::npos;
+             blank = key.find(' ', blank + 1))
+            if (before.ends_with(key.substr(0, blank)) && text.starts_with(key.substr(blank + 1)))
+                return true;
         return false;
     });
 }
@@ -50,10 +77,13 @@ bool RecordJoiner::continues(std::string_view text) const {
         if (before.empty() || before.size() > 64) return false;
     }
     if (before.ends_with('=') && !before.ends_with("==")) return starts_a_number(text);
-    if (text.starts_with("= ") || text.starts_with("=0")) return is_letter(before.back()) || is_digit(before.back()) || before.back() == ')';
-    if (text.starts_with("(0x") || text.starts_with("(effective") || text.starts_with("(autoload")) return is_hex_digit(before.back());
+    if (text.starts_with("= ") || text.starts_with("=0"))
+        return is_letter(before.back()) || is_digit(before.back()) || before.back() == ')';
+    if (text.starts_with("(0x") || text.starts_with("(effective") || text.starts_with("(autoload"))
+        return is_hex_digit(before.back());
     for (const std::string_view key : inner_keys)
-        if (text.starts_with(key)) return (before.ends_with(':') || contains(before, "=")) && !contains(before, key);
+        if (text.starts_with(key))
+            return (before.ends_with(':') || contains(before, "=")) && !contains(before, key);
     if (before.starts_with("RSP") && text.starts_with("RIP")) return !contains(before, "RIP");
     if (before.starts_with("RIP") && text.starts_with("RSP")) return !contains(before, "RSP");
     if (completes_long_key(before, text)) return true;

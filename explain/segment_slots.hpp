@@ -16,7 +16,8 @@ struct SegmentSlots {
     vmx::Slot base;
 };
 
-/// Who names the registers: KVM, Xen and the manual write LDTR, GDTR; QEMU writes LDT, GDT; structures write ldt, gdt.
+/// Who names the registers: KVM, Xen and the manual write LDTR, GDTR; QEMU writes LDT, GDT; structures write
+/// ldt, gdt.
 enum class NameStyle : std::uint8_t { vmcs, any };
 
 /// ES, CS, SS, DS, FS, GS, LDTR, TR, GDTR, IDTR in this order.

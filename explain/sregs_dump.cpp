@@ -10,7 +10,9 @@ using vmx::PartialWord;
 constexpr std::size_t longest_gap = 40;
 constexpr std::size_t longest_name = 8;  // "selector"
 
-bool is_word_char(char c) { return is_letter(c) || is_digit(c) || c == '_'; }
+bool is_word_char(char c) {
+    return is_letter(c) || is_digit(c) || c == '_';
+}
 
 }  // namespace
 
@@ -87,7 +89,8 @@ void SregsDumps::number(std::string_view text, char next, const Record& record) 
     }
     if (target == nullptr) return;
     *target = Raw{*hex, whole_decimal(text)};
-    bare_hex_ = bare_hex_ || (!hex->prefixed && (!hex->only_decimal || (hex->digits > 1 && text.front() == '0')));
+    bare_hex_ =
+        bare_hex_ || (!hex->prefixed && (!hex->only_decimal || (hex->digits > 1 && text.front() == '0')));
     assigned_ = true;
     key_.clear();
 }
@@ -99,8 +102,11 @@ bool SregsDumps::take_failure(std::string_view text, const Record& record) {
     if (!draft_ || whole_segment()) open(record);
     Reported& reported = draft_->dump.reported;
     if (fail_entry) reported.entry_failed = true;
-    if (reported.message.empty()) reported.message = std::string{text.substr(fail_entry ? text.find("KVM_EXIT_FAIL_ENTRY") : reason, 256)};
-    const std::size_t from = reason != std::string_view::npos ? reason + 29 : text.find("KVM_EXIT_FAIL_ENTRY") + 19;
+    if (reported.message.empty())
+        reported.message =
+            std::string{text.substr(fail_entry ? text.find("KVM_EXIT_FAIL_ENTRY") : reason, 256)};
+    const std::size_t from =
+        reason != std::string_view::npos ? reason + 29 : text.find("KVM_EXIT_FAIL_ENTRY") + 19;
     const std::size_t digit = text.find_first_of("0123456789", from);
     if (digit == std::string_view::npos) return true;
     std::string_view rest = text.substr(digit);
@@ -191,7 +197,8 @@ SegmentView SregsDumps::view_of(const Segment& segment) const {
 }
 
 void SregsDumps::finish() {
-    if (draft_ && (whole_segment() || draft_->dump.reported.reason || draft_->dump.reported.instruction_error)) {
+    if (draft_ &&
+        (whole_segment() || draft_->dump.reported.reason || draft_->dump.reported.instruction_error)) {
         GuestView view;
         for (std::size_t i = 0; i < segments_.size(); ++i) view.segments.at(i) = view_of(segments_.at(i));
         view.cr0 = value(cr0_);

@@ -5,8 +5,8 @@
 
 namespace hyperstep::explain {
 
-/// Prints of KVM_GET_SREGS (and the RIP and RFLAGS of KVM_GET_REGS): gdb's, Rust's and Go's of the structure, and
-/// what virtual-machine monitors print themselves, as long as they name segments and attributes.
+/// Prints of KVM_GET_SREGS (and the RIP and RFLAGS of KVM_GET_REGS): gdb's, Rust's and Go's of the structure,
+/// and what virtual-machine monitors print themselves, as long as they name segments and attributes.
 class SregsDumps : public Collector {
 public:
     explicit SregsDumps(DumpStore& store) : store_{store} {}

@@ -26,7 +26,8 @@ std::string state_in(const std::string& text) {
     const auto inner = object.find("state");
     if (inner == object.end() || !inner->is_object()) return {};
     const auto inner_schema = inner->find("schema");
-    const bool ours = inner_schema != inner->end() && inner_schema->is_string() && inner_schema->get_ref<const std::string&>() == schema;
+    const bool ours = inner_schema != inner->end() && inner_schema->is_string() &&
+                      inner_schema->get_ref<const std::string&>() == schema;
     return ours ? inner->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) : std::string{};
 }
 

@@ -43,11 +43,13 @@ void VirtualBoxDumps::failed(std::string_view message) {
 }
 
 bool VirtualBoxDumps::take_info(std::string_view text, const Record& record) {
-    const bool start_failed = contains(text, "VERR_VMX_UNABLE_TO_START_VM") || contains(text, "VERR_VMX_INVALID_GUEST_STATE") ||
+    const bool start_failed = contains(text, "VERR_VMX_UNABLE_TO_START_VM") ||
+                              contains(text, "VERR_VMX_INVALID_GUEST_STATE") ||
                               contains(text, "VERR_VMX_INVALID_VMCS_PTR_TO_START_VM");
-    const bool info = text.ends_with("VT-x info:") || text.starts_with("HM error ") || text.starts_with("rcLastExitToR3 ") ||
-                      text.starts_with("Real-on-v86 active ");
-    const bool detail = draft_ && (text.starts_with("EFlags  =") || text.starts_with("Attr ") || text.starts_with("Guest VMCS active"));
+    const bool info = text.ends_with("VT-x info:") || text.starts_with("HM error ") ||
+                      text.starts_with("rcLastExitToR3 ") || text.starts_with("Real-on-v86 active ");
+    const bool detail = draft_ && (text.starts_with("EFlags  =") || text.starts_with("Attr ") ||
+                                   text.starts_with("Guest VMCS active"));
     if (!start_failed && !info && !detail) return false;
     if (text.ends_with("VT-x info:") && vtx_) finish();
     begin(record);
@@ -63,7 +65,8 @@ bool VirtualBoxDumps::take_control_line(std::string_view text, const Record& rec
     if (close == std::string_view::npos) return false;
     text = trim(text.substr(close + 1));
     for (const ControlKey& row : control_keys) {
-        if (!text.starts_with(row.key) || text.substr(row.key.size()).empty() || text[row.key.size()] != ' ') continue;
+        if (!text.starts_with(row.key) || text.substr(row.key.size()).empty() || text[row.key.size()] != ' ')
+            continue;
         std::string_view rest = text.substr(row.key.size());
         begin(record);
         vtx_ = true;
@@ -82,7 +85,8 @@ bool VirtualBoxDumps::take_segment(std::string_view text, const Record& record) 
     begin(record);
     Segment& segment = segments_.at(static_cast<std::size_t>(slots - guest_segments().data()));
     const std::size_t close = text.find('}');
-    std::string_view inside = text.substr(open + 2, close == std::string_view::npos ? close : close - open - 2);
+    std::string_view inside =
+        text.substr(open + 2, close == std::string_view::npos ? close : close - open - 2);
     segment.selector = whole_hex(take_word(inside));
     for (const Pair& pair : pairs_of(inside)) {
         if (pair.key == "base") segment.base = whole_hex(pair.value);
@@ -103,8 +107,8 @@ bool VirtualBoxDumps::take(const Record& record) {
 
 void VirtualBoxDumps::finish() {
     if (draft_ && vtx_) {
-        // Real mode without unrestricted guest: the VMCS has VM set, selector, base and limit as the guest left them,
-        // and access rights of its own.
+        // Real mode without unrestricted guest: the VMCS has VM set, selector, base and limit as the guest
+        // left them, and access rights of its own.
         const bool protected_mode = real_on_v86_ == false && cr0_ && (cr0_->value & 1) != 0;
         if (real_on_v86_ == true) {
             constexpr std::uint64_t vm = decltype(vmx::Rflags::vm)::mask;
@@ -120,7 +124,8 @@ void VirtualBoxDumps::finish() {
             if (shown.limit) draft_->show(slots.limit, *shown.limit);
             // Bits 11:8 of VirtualBox's flags may hold a piece of the limit.
             constexpr std::uint64_t rights = 0x1'f0ff;
-            if (shown.flags && protected_mode) draft_->show(*slots.rights, PartialWord{shown.flags->value & rights, rights});
+            if (shown.flags && protected_mode)
+                draft_->show(*slots.rights, PartialWord{shown.flags->value & rights, rights});
         }
         report_from_fields(draft_->dump);
         store_.add(std::move(draft_->dump));

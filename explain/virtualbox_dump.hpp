@@ -7,7 +7,8 @@
 
 namespace hyperstep::explain {
 
-/// VirtualBox's log: the VT-x info of a guru meditation, the register lines beside it, "HM: CPU[0] ..." lines.
+/// VirtualBox's log: the VT-x info of a guru meditation, the register lines beside it, "HM: CPU[0] ..."
+/// lines.
 class VirtualBoxDumps : public Collector {
 public:
     explicit VirtualBoxDumps(DumpStore& store) : store_{store} {}

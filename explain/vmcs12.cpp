@@ -37,7 +37,9 @@ bool has_revision(std::string_view bytes, std::size_t offset) {
 
 }  // namespace
 
-bool begins_vmcs12(std::string_view bytes) { return has_revision(bytes, 0) || has_revision(bytes, header_bytes); }
+bool begins_vmcs12(std::string_view bytes) {
+    return has_revision(bytes, 0) || has_revision(bytes, header_bytes);
+}
 
 std::optional<Dump> read_vmcs12(std::string_view bytes) {
     if (!begins_vmcs12(bytes)) return std::nullopt;
@@ -47,18 +49,22 @@ std::optional<Dump> read_vmcs12(std::string_view bytes) {
     const bool header = !has_revision(bytes, 0);
     if (header) {
         // struct kvm_nested_state: the VMXON pointer at 8, the current VMCS at 16; all ones: none
-        for (const auto& [offset, slot] : {std::pair{8, Slot::vmxon_pointer}, std::pair{16, Slot::current_vmcs}})
-            if (const auto pointer = little_endian(bytes, static_cast<std::size_t>(offset), 8)) dump.state.set(slot, *pointer);
+        for (const auto& [offset, slot] :
+             {std::pair{8, Slot::vmxon_pointer}, std::pair{16, Slot::current_vmcs}})
+            if (const auto pointer = little_endian(bytes, static_cast<std::size_t>(offset), 8))
+                dump.state.set(slot, *pointer);
         bytes.remove_prefix(header_bytes);
     }
     for (const Place& place : layout)
-        if (const auto value = little_endian(bytes, place.offset, place.bytes)) dump.state.set(place.slot, *value);
-    // The VM-instruction error stays from whatever failed last; it tells of an entry only together with a failed exit
-    // reason, or when nothing has exited yet.
+        if (const auto value = little_endian(bytes, place.offset, place.bytes))
+            dump.state.set(place.slot, *value);
+    // The VM-instruction error stays from whatever failed last; it tells of an entry only together with a
+    // failed exit reason, or when nothing has exited yet.
     const std::uint64_t reason = dump.state[Slot::exit_reason].value;
     report_from_fields(dump);
     if (reason != 0 || dump.reported.instruction_error == 0U) dump.reported.instruction_error.reset();
-    dump.reported.entry_failed = is_entry_failure(static_cast<std::uint32_t>(reason)) || dump.reported.instruction_error.has_value();
+    dump.reported.entry_failed =
+        is_entry_failure(static_cast<std::uint32_t>(reason)) || dump.reported.instruction_error.has_value();
     return dump;
 }
 

@@ -58,8 +58,9 @@ bool VmcsDumps::take_header(std::string_view text, const Record& record) {
 bool VmcsDumps::take_part(std::string_view text, const Record& record) {
     const std::optional<Part> part = part_header(text);
     if (!part) return false;
-    const bool again = (*part == Part::guest && (lines_.guest_header || (draft_ && draft_->fields_shown() != 0))) ||
-                       (*part == Part::host && lines_.host_header);
+    const bool again =
+        (*part == Part::guest && (lines_.guest_header || (draft_ && draft_->fields_shown() != 0))) ||
+        (*part == Part::host && lines_.host_header);
     if (!draft_ || again) open(record);
     draft_->extend(record);
     lines_.part = *part;
@@ -85,7 +86,8 @@ bool VmcsDumps::take(const Record& record) {
         Draft again{Format::kvm, record};
         VmcsLines ignored;
         read_vmcs_record(text, ignored, &again);
-        if (again.dump.state[vmx::Slot::guest_cr0].value != draft_->dump.state[vmx::Slot::guest_cr0].value) open(record);
+        if (again.dump.state[vmx::Slot::guest_cr0].value != draft_->dump.state[vmx::Slot::guest_cr0].value)
+            open(record);
     }
     read_vmcs_record(text, lines_, &*draft_);
     draft_->extend(record);

@@ -37,8 +37,15 @@ std::size_t printed_digits(Slot slot) {
 
 /// Keys that no other program's line begins with, so that they are read without a header too.
 bool is_unmistakable(std::string_view key) {
-    constexpr std::array<std::string_view, 9> keys{"PinBased", "CPUBased", "EntryControls", "ExceptionBitmap", "VMEntry: intr_info",
-                                                   "VMExit: intr_info", "IDTVectoring: info", "FSBase", "GDTBase"};
+    constexpr std::array<std::string_view, 9> keys{"PinBased",
+                                                   "CPUBased",
+                                                   "EntryControls",
+                                                   "ExceptionBitmap",
+                                                   "VMEntry: intr_info",
+                                                   "VMExit: intr_info",
+                                                   "IDTVectoring: info",
+                                                   "FSBase",
+                                                   "GDTBase"};
     return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
@@ -53,7 +60,8 @@ Claim read_mask_line(std::string_view text, VmcsLines& lines, Draft* draft) {
     text.remove_prefix(4);
     for (const Pair& pair : pairs_of(text)) {
         if (pair.key == "actual") draft->show(cr0 ? Slot::guest_cr0 : Slot::guest_cr4, pair.value);
-        if (pair.key == "shadow") draft->show(cr0 ? Slot::cr0_read_shadow : Slot::cr4_read_shadow, pair.value);
+        if (pair.key == "shadow")
+            draft->show(cr0 ? Slot::cr0_read_shadow : Slot::cr4_read_shadow, pair.value);
         if (pair.key == "gh_mask") draft->show(cr0 ? Slot::cr0_mask : Slot::cr4_mask, pair.value);
     }
     if (lines.part == Part::unknown) lines.part = Part::guest;
@@ -79,7 +87,9 @@ Claim read_segment_pairs(const SegmentSlots& slots, std::string_view text, Draft
 Claim read_segment_columns(const SegmentSlots& slots, std::string_view text, VmcsLines& lines, Draft* draft) {
     std::array<std::string_view, 5> columns;
     std::size_t count = 0;
-    for (std::string_view word = take_word(text); !word.empty() && count < columns.size(); word = take_word(text)) columns[count++] = word;
+    for (std::string_view word = take_word(text); !word.empty() && count < columns.size();
+         word = take_word(text))
+        columns[count++] = word;
     const std::size_t first = slots.rights ? 0 : 2;
     constexpr std::array<std::size_t, 4> digits{4, 5, 8, 16};
     if (count == 0 || count > 4 - first) return Claim::no;
@@ -127,7 +137,8 @@ Claim read_msr_list(std::string_view text, VmcsLines& lines, Draft* draft) {
         index = whole_hex(pairs[0].value);
         value = whole_hex(pairs[1].value);
     }
-    if (!index || !value || index->value > 0xffff'ffff || value->too_wide || number != list.size() || list.size() >= 4096)
+    if (!index || !value || index->value > 0xffff'ffff || value->too_wide || number != list.size() ||
+        list.size() >= 4096)
         lines.broken_list = true;
     else if (!lines.broken_list)
         list.push_back({static_cast<std::uint32_t>(index->value), 0, value->value});
@@ -191,7 +202,9 @@ void show_key(const KeyRow& row, const Pair& pair, Part part, VmcsLines& lines, 
     switch (row.form) {
         case Form::plain: draft.show(row.guest, pair.value); return;
         case Form::host_only: draft.show(row.host, pair.value); return;
-        case Form::by_spelling: draft.show(pair.value.starts_with("0x") ? row.guest : row.host, pair.value); return;
+        case Form::by_spelling:
+            draft.show(pair.value.starts_with("0x") ? row.guest : row.host, pair.value);
+            return;
         case Form::by_part: break;
     }
     if (part != Part::guest && part != Part::host) return;
@@ -205,23 +218,27 @@ void show_key(const KeyRow& row, const Pair& pair, Part part, VmcsLines& lines, 
 
 bool is_key(std::string_view record, const Pair& pair) {
     if (const KeyRow* row = row_of(pair.key)) return fits_form(*row, pair);
-    return pair.key == "CS:RIP" || pair.key == "SVI|RVI" || pair.key == "EFER(MSR LL)" || event_slot(record, pair.key).has_value();
+    return pair.key == "CS:RIP" || pair.key == "SVI|RVI" || pair.key == "EFER(MSR LL)" ||
+           event_slot(record, pair.key).has_value();
 }
 
 Claim read_pairs(std::string_view text, VmcsLines& lines, Draft* draft) {
     const std::vector<Pair> pairs = pairs_of(text);
     if (pairs.empty() || !is_key(text, pairs[0])) return Claim::no;
-    const bool opens = is_unmistakable(pairs[0].key) ||
-                       (pairs.size() >= 2 && pairs[0].key == "RFLAGS" && pairs[1].key == "DR7") ||
-                       (pairs.size() >= 3 && pairs[0].key == "CS" && pairs[1].key == "SS" && pairs[2].key == "DS");
+    const bool opens =
+        is_unmistakable(pairs[0].key) ||
+        (pairs.size() >= 2 && pairs[0].key == "RFLAGS" && pairs[1].key == "DR7") ||
+        (pairs.size() >= 3 && pairs[0].key == "CS" && pairs[1].key == "SS" && pairs[2].key == "DS");
     if (draft == nullptr) return opens ? Claim::opens : Claim::inside;
     const Part part = part_of_pair(pairs, lines.part);
     if (lines.part != part && lines.part != Part::control) lines.part = part;
     if (pairs[0].key == "FSBase" || pairs[0].key == "GDTBase") lines.part = Part::host;
     for (const Pair& pair : pairs) {
-        if (pair.note.starts_with("(0x") || pair.key.starts_with("PDPTE") || pair.key == "SM Base" || pair.key.starts_with("EFER("))
+        if (pair.note.starts_with("(0x") || pair.key.starts_with("PDPTE") || pair.key == "SM Base" ||
+            pair.key.starts_with("EFER("))
             lines.xen = true;
-        if (pair.key == "EFER" && pairs.size() == 1 && lines.part == Part::guest) lines.efer_on_its_own = true;
+        if (pair.key == "EFER" && pairs.size() == 1 && lines.part == Part::guest)
+            lines.efer_on_its_own = true;
         if (const std::optional<Slot> slot = event_slot(text, pair.key))
             draft->show(*slot, pair.value);
         else if (pair.key == "CS:RIP")

@@ -6,7 +6,8 @@
 
 namespace hyperstep::explain {
 
-/// The parts of dump_vmcs() (KVM) and vmcs_dump_vcpu() (Xen); several keys mean another field in another part.
+/// The parts of dump_vmcs() (KVM) and vmcs_dump_vcpu() (Xen); several keys mean another field in another
+/// part.
 enum class Part : std::uint8_t { unknown, guest, host, control };
 
 /// What the lines of one dump have shown beyond the fields.
@@ -14,9 +15,9 @@ struct VmcsLines {
     Part part = Part::unknown;
     bool guest_header = false;
     bool host_header = false;
-    bool xen = false;             ///< a spelling that only Xen has
-    bool efer_on_its_own = false; ///< "EFER= 0x...": KVM since 5.13, which also prints the MSR lists
-    bool guest_autoload = false;  ///< "MSR guest autoload:" was printed
+    bool xen = false;              ///< a spelling that only Xen has
+    bool efer_on_its_own = false;  ///< "EFER= 0x...": KVM since 5.13, which also prints the MSR lists
+    bool guest_autoload = false;   ///< "MSR guest autoload:" was printed
     bool in_guest_autoload = false;
     bool any_msr_line = false;
     bool broken_list = false;

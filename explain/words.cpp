@@ -30,7 +30,9 @@ std::string lower_case(std::string_view s) {
     return lower;
 }
 
-bool contains(std::string_view s, std::string_view part) { return s.find(part) != std::string_view::npos; }
+bool contains(std::string_view s, std::string_view part) {
+    return s.find(part) != std::string_view::npos;
+}
 
 namespace {
 
@@ -83,7 +85,8 @@ std::vector<Pair> pairs_of(std::string_view line) {
         line = trim(line.substr(equals + 1));
         pair.value = line.substr(0, std::min(line.find_first_of(" ,;"), line.size()));
         line.remove_prefix(pair.value.size());
-        while (!line.empty() && (line.front() == ' ' || line.front() == ',' || line.front() == ';')) line.remove_prefix(1);
+        while (!line.empty() && (line.front() == ' ' || line.front() == ',' || line.front() == ';'))
+            line.remove_prefix(1);
         if (line.starts_with('(')) {
             const std::size_t close = std::min(line.find(')'), line.size() - 1);
             pair.note = line.substr(0, close + 1);

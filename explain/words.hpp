@@ -8,9 +8,15 @@
 
 namespace hyperstep::explain {
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-constexpr bool is_hex_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+constexpr bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+constexpr bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+constexpr bool is_hex_digit(char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 std::string_view trim(std::string_view s);
 /// Removes `start` from the front of `s`, and tells whether it was there.
@@ -22,15 +28,15 @@ bool contains(std::string_view s, std::string_view part);
 
 /// A number in a text, and how it was written.
 struct Number {
-    std::uint64_t value = 0;   ///< meaningless if `too_wide`
+    std::uint64_t value = 0;  ///< meaningless if `too_wide`
     std::size_t digits = 0;
     bool prefixed = false;     ///< with 0x
     bool too_wide = false;     ///< more than 64 bits
     bool only_decimal = true;  ///< no digit above 9
 };
 
-/// Takes a hexadecimal number, with or without 0x, off the front; nothing is taken unless a letter or digit that does
-/// not belong to it follows it nowhere.
+/// Takes a hexadecimal number, with or without 0x, off the front; nothing is taken unless a letter or digit
+/// that does not belong to it follows it nowhere.
 std::optional<Number> take_hex(std::string_view& s);
 /// The number that `s` is, as a whole.
 std::optional<Number> whole_hex(std::string_view s);
