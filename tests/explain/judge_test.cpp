@@ -229,10 +229,13 @@ bool changes_the_processor(const vmx::Boundary& b) {
     });
 }
 
-/// Rules that only a change of the whole host or of the processor satisfies: the size of the host's address
-/// space.
-const Ids without_small_repair{
-    "host.addr.lma0_host_size", "host.addr.lma1_host_size", "host.addr.no_intel64"};
+/// Rules that only a change of the whole host, of the processor or of memory satisfies: the size of the
+/// host's address space, and the revision identifier in the executive VMCS.
+const Ids without_small_repair{"host.addr.lma0_host_size",
+                               "host.addr.lma1_host_size",
+                               "host.addr.lma0_ia32e_guest",
+                               "host.addr.no_intel64",
+                               "smm.executive.revision"};
 
 /// For every rule's own broken state: the verdict accuses this rule; its repair changes fields that the rule
 /// reads, and with it the rule no longer is broken, and nothing else that was not.
