@@ -18,6 +18,24 @@ constexpr std::size_t page_width = 110;
 
 enum class Tone : std::uint8_t { bad, good, strong, quiet };
 
+/// A dump's kind at the head of its report.
+std::string_view title_of(Format f) {
+    switch (f) {
+        case Format::kvm: return "KVM's VMCS dump";
+        case Format::xen: return "Xen's VMCS dump";
+        case Format::qemu: return "QEMU's register dump";
+        case Format::haxm: return "HAXM's VMCS dump";
+        case Format::virtualbox: return "VirtualBox's guru meditation";
+        case Format::noirvisor: return "NoirVisor's VMCS dump";
+        case Format::sregs: return "print of KVM_GET_SREGS";
+        case Format::vmcs12: return "vmcs12 of KVM_GET_NESTED_STATE";
+        case Format::ftrace: return "KVM's trace events";
+        case Format::fields: return "list of fields";
+        case Format::hyperstep: break;
+    }
+    return "Hyperstep's state";
+}
+
 class TextReport {
 public:
     TextReport(const Dump& dump, const vmx::Capabilities& cpu, const Verdict& verdict, TextOptions options)
@@ -62,7 +80,7 @@ private:
         const std::string lines = dump_.line_first == dump_.line_last
                                       ? fmt::format("line {}", dump_.line_first)
                                       : fmt::format("lines {} to {}", dump_.line_first, dump_.line_last);
-        out_ += paint(Tone::strong, fmt::format("{} dump, {}", to_string(dump_.format), lines)) + '\n';
+        out_ += paint(Tone::strong, fmt::format("{}, {}", title_of(dump_.format), lines)) + '\n';
         for (const std::string& remark : dump_.remarks) line(2, "note: " + remark);
     }
 

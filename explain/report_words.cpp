@@ -161,7 +161,7 @@ std::vector<std::string> to_collect(const Dump& dump, const Verdict& verdict) {
     std::vector<std::string> lines;
     if (!needs.fields.empty()) {
         lines.push_back("VMCS fields that the dump does not show: " + listed(needs.fields, most_names));
-        if (dump.reported.entry_failed && is_linux(dump.format))
+        if (dump.reported.entry_failed && is_linux(dump.format) && needs.fields.size() > most_names)
             lines.emplace_back(
                 "with KVM, the whole VMCS is in the kernel log after `modprobe kvm_intel "
                 "dump_invalid_vmcs=1` "

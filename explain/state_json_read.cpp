@@ -231,8 +231,8 @@ private:
         if (options == nullptr) return;
         for (const auto& [key, value] : options->items()) {
             const auto rows = vmx::all_options();
-            const auto row =
-                std::find_if(rows.begin(), rows.end(), [&](const auto& o) { return o.name == key; });
+            const auto row = std::find_if(
+                rows.begin(), rows.end(), [&name = key](const auto& o) { return o.name == name; });
             if (row == rows.end()) return fail("options", key, "\"" + key + "\" is no option");
             read_choice(*options, key, row->slot, row->choices);
         }
