@@ -1,3 +1,4 @@
+// Covers: vmx/rules/evaluate.cpp vmx/rules/vocabulary.hpp vmx/rules/known.hpp vmx/rules/state.cpp
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
