@@ -15,7 +15,9 @@ std::vector<Boundary> collect() {
                       guest_segment_v86_boundaries, guest_segment_type_boundaries, guest_segment_privilege_boundaries,
                       guest_segment_rights_boundaries, guest_segment_granularity_boundaries,
                       guest_system_segment_boundaries,
-                      guest_non_register_boundaries, msr_load_boundaries}) {
+                      guest_rip_rflags_boundaries, guest_activity_boundaries, guest_interruptibility_boundaries,
+                      guest_non_register_boundaries, guest_pdpte_boundaries,
+                      msr_load_boundaries, msr_value_boundaries, msr_presence_boundaries}) {
         std::vector<Boundary> some = part();
         all.insert(all.end(), some.begin(), some.end());
     }

@@ -84,7 +84,13 @@ std::vector<Boundary> guest_segment_privilege_boundaries();  ///< DPL
 std::vector<Boundary> guest_segment_rights_boundaries();     ///< present, reserved bits, L with D/B
 std::vector<Boundary> guest_segment_granularity_boundaries();
 std::vector<Boundary> guest_system_segment_boundaries();     ///< TR, LDTR, GDTR, IDTR
-std::vector<Boundary> guest_non_register_boundaries();  ///< with PDPTEs
+std::vector<Boundary> guest_rip_rflags_boundaries();         ///< with SSP
+std::vector<Boundary> guest_activity_boundaries();
+std::vector<Boundary> guest_interruptibility_boundaries();
+std::vector<Boundary> guest_non_register_boundaries();       ///< pending debug exceptions, VMCS link pointer
+std::vector<Boundary> guest_pdpte_boundaries();
 std::vector<Boundary> msr_load_boundaries();
+std::vector<Boundary> msr_value_boundaries();               ///< load.msr.wrmsr_gp: what each MSR takes
+std::vector<Boundary> msr_presence_boundaries();            ///< load.msr.wrmsr_gp: which MSRs exist
 
 }  // namespace hyperstep::vmx

@@ -310,4 +310,63 @@ BoolOf<V> granularity_fits_high_limit(const V& /*v*/, WordOf<V> limit, WordOf<V>
     return access_rights[AccessRights::g] || (limit >> 20U) == WordOf<V>{0};
 }
 
+// ---- guest RIP, RFLAGS, SSP, non-register state, PDPTEs --------------------------------------------------
+
+/// The guest will run 64-bit code: IA-32e mode and CS.L.
+template <class V>
+BoolOf<V> guest_runs_64_bit_code(const V& v) {
+    return on(v, entry::ia32e_mode_guest) && v[Slot::guest_cs_ar][AccessRights::l];
+}
+
+template <class V>
+BoolOf<V> guest_activity_is(const V& v, ActivityState state) {
+    return v[Slot::guest_activity_state] == WordOf<V>{static_cast<std::uint64_t>(state)};
+}
+
+/// The event to be injected has this type, whether or not it is valid.
+template <class V>
+BoolOf<V> event_type_is(const V& v, EventType type) {
+    return v[Slot::entry_intr_info][InterruptionInfo::type] == WordOf<V>{static_cast<std::uint64_t>(type)};
+}
+/// As above, and its vector.
+template <class V>
+BoolOf<V> event_is(const V& v, EventType type, unsigned vector) {
+    return event_type_is(v, type) && v[Slot::entry_intr_info][InterruptionInfo::vector] == WordOf<V>{vector};
+}
+
+/// Events are blocked by STI or by MOV SS.
+template <class V>
+BoolOf<V> guest_blocked_by_sti_or_mov_ss(const V& v) {
+    return (v[Slot::guest_interruptibility] & WordOf<V>{0x3}) != WordOf<V>{0};
+}
+
+/// Debug exceptions are held back at the entry, so that BS has to tell of a single step.
+template <class V>
+BoolOf<V> guest_holds_debug_exceptions(const V& v) {
+    return guest_blocked_by_sti_or_mov_ss(v) || guest_activity_is(v, ActivityState::hlt);
+}
+/// Single-stepping by instruction: TF without BTF.
+template <class V>
+BoolOf<V> guest_steps_instructions(const V& v) {
+    return v[Slot::guest_rflags][Rflags::tf] && !v[Slot::guest_debugctl][Debugctl::btf];
+}
+
+template <class V>
+BoolOf<V> has_link_pointer(const V& v) {
+    return v[Slot::vmcs_link_pointer] != WordOf<V>{~0ULL};
+}
+
+template <class V>
+BoolOf<V> guest_uses_pae_paging(const V& v) {
+    return v[Slot::guest_cr0][Cr0::pg] && v[Slot::guest_cr4][Cr4::pae] && !on(v, entry::ia32e_mode_guest);
+}
+
+/// A page-directory-pointer-table entry that is absent, or that has no reserved bit set: 2:1, 8:5, and those at or
+/// above the physical-address width.
+template <class V>
+BoolOf<V> pdpte_valid(const V& v, Slot entry) {
+    using W = WordOf<V>;
+    return implies(v[entry][Bits<0>{}], (v[entry] & W{0x1e6}) == W{0} && fits_in(v[entry], v[Slot::maxphyaddr]));
+}
+
 }  // namespace hyperstep::vmx::vocabulary
