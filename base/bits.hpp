@@ -5,8 +5,7 @@
 namespace hyperstep {
 
 /// Bits high..low of a word, numbered as the manuals print them. One bit reads as bool, more as T.
-template <unsigned High, unsigned Low = High,
-          class T = std::conditional_t<High == Low, bool, std::uint64_t>>
+template <unsigned High, unsigned Low = High, class T = std::conditional_t<High == Low, bool, std::uint64_t>>
 struct Bits {
     static_assert(Low <= High && High < 64, "write a range as Bits<high, low>");
     using Value = T;

@@ -47,7 +47,12 @@ struct Verdict {
     std::vector<vmx::Finding> findings;
 };
 
-/// Judges a dump on a processor. An unknown processor is Capabilities().
+/// The state that is judged: the dump's, with the processor installed unless it is unknown (Capabilities()), and with
+/// what the report proves of the processor (inference.hpp).
+vmx::State judged_state(const Dump& dump, const vmx::Capabilities& cpu);
+
+/// Judges a dump on a processor. An unknown processor is Capabilities(). Unknown rules are those that may be the cause:
+/// if the entry failed with exit reason 33, say, the checks on controls and host state held, and are not listed.
 Verdict judge(const Dump& dump, const vmx::Capabilities& cpu);
 
 }  // namespace hyperstep::explain

@@ -9,6 +9,9 @@ namespace {
 std::vector<Boundary> collect() {
     std::vector<Boundary> all;
     for (auto part : {control_boundaries, host_boundaries, guest_register_boundaries, guest_segment_boundaries,
+                      guest_segment_v86_boundaries, guest_segment_type_boundaries, guest_segment_privilege_boundaries,
+                      guest_segment_rights_boundaries, guest_segment_granularity_boundaries,
+                      guest_system_segment_boundaries,
                       guest_non_register_boundaries, msr_load_boundaries}) {
         std::vector<Boundary> some = part();
         all.insert(all.end(), some.begin(), some.end());

@@ -69,7 +69,13 @@ State twin_state(const Boundary& b);
 std::vector<Boundary> control_boundaries();       ///< instruction and control checks
 std::vector<Boundary> host_boundaries();
 std::vector<Boundary> guest_register_boundaries();
-std::vector<Boundary> guest_segment_boundaries();
+std::vector<Boundary> guest_segment_boundaries();            ///< selectors and bases; FRED
+std::vector<Boundary> guest_segment_v86_boundaries();
+std::vector<Boundary> guest_segment_type_boundaries();
+std::vector<Boundary> guest_segment_privilege_boundaries();  ///< DPL
+std::vector<Boundary> guest_segment_rights_boundaries();     ///< present, reserved bits, L with D/B
+std::vector<Boundary> guest_segment_granularity_boundaries();
+std::vector<Boundary> guest_system_segment_boundaries();     ///< TR, LDTR, GDTR, IDTR
 std::vector<Boundary> guest_non_register_boundaries();  ///< with PDPTEs
 std::vector<Boundary> msr_load_boundaries();
 

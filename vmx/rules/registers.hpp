@@ -91,6 +91,10 @@ struct Selector : Register<Selector> {
 /// SDM "Guest Register State", "Format of Access Rights".
 struct AccessRights : Register<AccessRights> {
     static constexpr Bits<3, 0> type{};
+    // The bits of the type of a code or data segment.
+    static constexpr Bits<0> accessed{};
+    static constexpr Bits<1> writable{};  ///< readable, of code
+    static constexpr Bits<3> code{};
     static constexpr Bits<4> s{};
     static constexpr Bits<6, 5> dpl{};
     static constexpr Bits<7> p{};

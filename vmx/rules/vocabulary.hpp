@@ -129,4 +129,39 @@ BoolOf<V> chosen(const V& v, Slot option) {
     return v[option] == WordOf<V>{1};
 }
 
+// ---- guest segment registers ----------------------------------------------------------------------------
+
+/// The guest will be in virtual-8086 mode.
+template <class V>
+BoolOf<V> virtual_8086_guest(const V& v) {
+    return v[Slot::guest_rflags][Rflags::vm];
+}
+
+/// Type 3: an accessed, writable data segment that expands up.
+template <class V>
+BoolOf<V> writable_data(const V& /*v*/, WordOf<V> access_rights) {
+    return access_rights[AccessRights::type] == WordOf<V>{3};
+}
+/// Type 9 or 11: accessed code that is not conforming.
+template <class V>
+BoolOf<V> nonconforming_code(const V& /*v*/, WordOf<V> access_rights) {
+    return (access_rights[AccessRights::type] & WordOf<V>{0b1101}) == WordOf<V>{0b1001};
+}
+/// Type 13 or 15: accessed conforming code.
+template <class V>
+BoolOf<V> conforming_code(const V& /*v*/, WordOf<V> access_rights) {
+    return (access_rights[AccessRights::type] & WordOf<V>{0b1101}) == WordOf<V>{0b1101};
+}
+
+/// G may be 1 only if bits 11:0 of the limit are all 1.
+template <class V>
+BoolOf<V> granularity_fits_low_limit(const V& /*v*/, WordOf<V> limit, WordOf<V> access_rights) {
+    return implies(access_rights[AccessRights::g], (limit & WordOf<V>{0xfff}) == WordOf<V>{0xfff});
+}
+/// G must be 1 if any of bits 31:20 of the limit is 1.
+template <class V>
+BoolOf<V> granularity_fits_high_limit(const V& /*v*/, WordOf<V> limit, WordOf<V> access_rights) {
+    return access_rights[AccessRights::g] || (limit >> 20U) == WordOf<V>{0};
+}
+
 }  // namespace hyperstep::vmx::vocabulary
