@@ -34,7 +34,7 @@ TEST(MsrFile, ReadsTheFormsThatPeopleHave) {
         "# a comment\nmsr 0x480: 0xda040000000004\n// another\n  msr[48b] = 0x5fbcff00000000\n",
         "0x480: da040000000004 da040000000004\n0x48b: 5fbcff00000000\n",
         R"({"0x480":"0xda040000000004","0x48b":"0x5fbcff00000000"})",
-        R"({"IA32_VMX_BASIC": "da040000000004", "IA32_VMX_PROCBASED_CTLS2": 26946905010241536})",
+        R"({"IA32_VMX_BASIC": "da040000000004", "IA32_VMX_PROCBASED_CTLS2": 26947926190194688})",
         R"({"schema":"x/1","msrs":{"480":"0xda040000000004","48b":"0x5fbcff00000000"},"controls":[{"0x480":"1"}]})",
     };
     for (const std::string_view text : texts) {
@@ -74,7 +74,7 @@ TEST(MsrFile, MakesKnownExactlyWhatIsGiven) {
     for (const Slot s : vmx::slots_of(vmx::SlotKind::capability)) {
         const bool given = s == Slot::vmx_ept_vpid_cap || s == Slot::maxphyaddr;
         EXPECT_EQ(cap[s].known, given ? ~0ULL : unknown[s].known) << vmx::info(s).name;
-        if (!given) EXPECT_EQ(cap[s].value, unknown[s].value);
+        EXPECT_TRUE(given || cap[s].value == unknown[s].value) << vmx::info(s).name;
     }
     EXPECT_EQ(cap[Slot::vmx_ept_vpid_cap].value, 0xf01'0673'4141U);
     const vmx::Capabilities over_preset = file->over(*vmx::preset("all"));
@@ -164,7 +164,7 @@ TEST(MsrFile, IsTotalAndBounded) {
             std::string text = sample;
             text[at] = static_cast<char>(byte);
             const auto read = read_msrs(text);
-            if (!read) EXPECT_FALSE(read.error().what.empty());
+            EXPECT_TRUE(read || !read.error().what.empty());
         }
 }
 
