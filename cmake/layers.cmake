@@ -17,6 +17,8 @@ function(hs_layer folder)
   endif()
   if(sources)
     add_library(hs_${name} STATIC ${sources})
+    # libhyperstep-rules is made of the same objects.
+    set_target_properties(hs_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     set(scope PUBLIC)
     target_link_libraries(hs_${name} PRIVATE hs_warnings ${ARG_LINKS})
   else()

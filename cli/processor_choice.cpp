@@ -1,0 +1,35 @@
+#include "cli/processor_choice.hpp"
+
+#include "cli/input_file.hpp"
+#include "explain/msr_text.hpp"
+
+namespace hyperstep::cli {
+
+tl::expected<vmx::Capabilities, std::string> choose_processor(const std::string& name,
+                                                              const std::string& msrs_file) {
+    vmx::Capabilities cpu;
+    if (!name.empty()) {
+        const auto known = vmx::preset(name);
+        if (!known) {
+            std::string names;
+            for (const auto& preset : vmx::all_presets())
+                names += (names.empty() ? "" : ", ") + std::string{preset.name};
+            return tl::unexpected("no processor is named \"" + name + "\"; there are " + names);
+        }
+        cpu = *known;
+    }
+    if (msrs_file.empty()) return cpu;
+    constexpr std::size_t most = std::size_t{1} << 20U;
+    std::string text;
+    const auto problem = read_pieces(msrs_file, [&](std::string_view piece) {
+        if (text.size() <= most) text += piece;
+    });
+    if (problem) return tl::unexpected(*problem);
+    if (text.size() > most) return tl::unexpected(msrs_file + ": is longer than 1 MiB: no list of MSRs");
+    const auto read = explain::read_msrs(text, cpu);
+    if (read) return *read;
+    const std::string where = read.error().line != 0 ? ":" + std::to_string(read.error().line) : "";
+    return tl::unexpected(msrs_file + where + ": " + read.error().what);
+}
+
+}  // namespace hyperstep::cli
