@@ -24,6 +24,7 @@ ROOMS = {
     "arm64": ("exec",),
     "vmx/rules": ("base",),
     "vmx": ("cpu", "vmx/rules"),
+    "embed": ("vmx/rules",),
     "devices": ("base",),
     "machine": ("vmx", "arm64", "devices"),
     "kvm": ("machine",),

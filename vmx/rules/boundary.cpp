@@ -8,11 +8,16 @@ namespace {
 
 std::vector<Boundary> collect() {
     std::vector<Boundary> all;
-    for (auto part : {control_boundaries, host_boundaries, guest_register_boundaries, guest_segment_boundaries,
+    for (auto part : {instruction_boundaries, control_boundaries, control_address_boundaries, ept_control_boundaries,
+                      exit_entry_control_boundaries, event_injection_boundaries, smm_boundaries, host_boundaries,
+                      host_address_space_boundaries, guest_register_boundaries, guest_msr_boundaries,
+                      guest_segment_boundaries,
                       guest_segment_v86_boundaries, guest_segment_type_boundaries, guest_segment_privilege_boundaries,
                       guest_segment_rights_boundaries, guest_segment_granularity_boundaries,
                       guest_system_segment_boundaries,
-                      guest_non_register_boundaries, msr_load_boundaries}) {
+                      guest_rip_rflags_boundaries, guest_activity_boundaries, guest_interruptibility_boundaries,
+                      guest_non_register_boundaries, guest_pdpte_boundaries,
+                      msr_load_boundaries, msr_value_boundaries, msr_presence_boundaries}) {
         std::vector<Boundary> some = part();
         all.insert(all.end(), some.begin(), some.end());
     }

@@ -45,7 +45,7 @@ constexpr Change clear_bits(Slot s, std::uint64_t bits) { return {Change::Kind::
 constexpr Change msr_entry(std::uint32_t index, std::uint64_t value, std::uint32_t reserved = 0) {
     return {Change::Kind::msr_entry, Slot::count, 0, MsrEntry{index, reserved, value}};
 }
-/// Turns a control on: sets its bit, and the bit that activates its word.
+/// Sets a control's own bit. The bit that activates its word is a change of its own.
 Change turn_on(Control c);
 
 void apply(State& state, std::span<const Change> changes);
@@ -66,9 +66,17 @@ State broken_state(const Boundary& b);
 State twin_state(const Boundary& b);
 
 // The parts of all_boundaries(), a file each beside entry_checks/.
-std::vector<Boundary> control_boundaries();       ///< instruction and control checks
-std::vector<Boundary> host_boundaries();
-std::vector<Boundary> guest_register_boundaries();
+std::vector<Boundary> instruction_boundaries();
+std::vector<Boundary> control_boundaries();             ///< words of controls, APIC and interrupts
+std::vector<Boundary> control_address_boundaries();     ///< addresses of the structures that controls name
+std::vector<Boundary> ept_control_boundaries();         ///< EPT and what needs it, tertiary controls, PASID
+std::vector<Boundary> exit_entry_control_boundaries();  ///< VM-exit and VM-entry controls, MSR areas
+std::vector<Boundary> event_injection_boundaries();
+std::vector<Boundary> smm_boundaries();
+std::vector<Boundary> host_boundaries();                ///< host registers, MSRs and segments
+std::vector<Boundary> host_address_space_boundaries();
+std::vector<Boundary> guest_register_boundaries();      ///< guest control and debug registers
+std::vector<Boundary> guest_msr_boundaries();
 std::vector<Boundary> guest_segment_boundaries();            ///< selectors and bases; FRED
 std::vector<Boundary> guest_segment_v86_boundaries();
 std::vector<Boundary> guest_segment_type_boundaries();
@@ -76,7 +84,13 @@ std::vector<Boundary> guest_segment_privilege_boundaries();  ///< DPL
 std::vector<Boundary> guest_segment_rights_boundaries();     ///< present, reserved bits, L with D/B
 std::vector<Boundary> guest_segment_granularity_boundaries();
 std::vector<Boundary> guest_system_segment_boundaries();     ///< TR, LDTR, GDTR, IDTR
-std::vector<Boundary> guest_non_register_boundaries();  ///< with PDPTEs
+std::vector<Boundary> guest_rip_rflags_boundaries();         ///< with SSP
+std::vector<Boundary> guest_activity_boundaries();
+std::vector<Boundary> guest_interruptibility_boundaries();
+std::vector<Boundary> guest_non_register_boundaries();       ///< pending debug exceptions, VMCS link pointer
+std::vector<Boundary> guest_pdpte_boundaries();
 std::vector<Boundary> msr_load_boundaries();
+std::vector<Boundary> msr_value_boundaries();               ///< load.msr.wrmsr_gp: what each MSR takes
+std::vector<Boundary> msr_presence_boundaries();            ///< load.msr.wrmsr_gp: which MSRs exist
 
 }  // namespace hyperstep::vmx

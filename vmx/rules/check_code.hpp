@@ -2,6 +2,7 @@
 #include <span>
 
 #include "vmx/rules/entry_check.hpp"
+#include "vmx/rules/msr_vocabulary.hpp"
 #include "vmx/rules/vocabulary.hpp"
 
 // The predicates of the entry checks for a view of type V. Include it only where a kind of view is put to work:

@@ -81,7 +81,20 @@ std::array<Stage, 4> stage_order(const State& state) {
     return {Stage::instruction, Stage::control, Stage::host, Stage::guest};
 }
 
-/// The first check that the MSR-load area breaks: entry by entry, each against all rules.
+/// How many entries are loaded before the count itself fails: 512 * (N + 1), N being IA32_VMX_MISC[27:25] or what it
+/// may be at most. Whether it fails is for load.msr.count_limit to say.
+std::size_t entries_before_limit(const State& state) {
+    if (state[Slot::opt_msr_count].value == 1) return max_msr_entries;
+    return 512 * (static_cast<std::size_t>(state[Slot::vmx_misc][VmxMisc::msr_list].most()) + 1);
+}
+
+/// The entry at which an excessive count fails: the first beyond the limit; 0 if the limit is not known.
+std::uint32_t entry_beyond_limit(const State& state) {
+    if (!state[Slot::vmx_misc][VmxMisc::msr_list].fully_known()) return 0;
+    return static_cast<std::uint32_t>(entries_before_limit(state)) + 1;
+}
+
+/// The first check that the MSR-load area breaks: entry by entry, each against all rules, then the area as a whole.
 std::optional<Failure> first_broken_entry(const State& state) {
     State copy = without_entry(state);
     const PartialView view{copy};
@@ -93,12 +106,13 @@ std::optional<Failure> first_broken_entry(const State& state) {
                 return Failure{i, number};
         return std::nullopt;
     };
-    if (const auto whole = broken_here(0)) return whole;
-    for (std::size_t i = 0; i < entries_to_look_at(state); ++i) {
+    const std::size_t entries = std::min(entries_to_look_at(state), entries_before_limit(state));
+    for (std::size_t i = 0; i < entries; ++i) {
         show_entry(copy, static_cast<std::uint32_t>(i + 1), state.msr_load[i]);
         if (const auto failure = broken_here(static_cast<std::uint32_t>(i + 1))) return failure;
     }
-    return std::nullopt;
+    show_entry(copy, 0, {});
+    return broken_here(entry_beyond_limit(state));
 }
 
 namespace exact {
