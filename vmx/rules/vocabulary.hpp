@@ -356,12 +356,6 @@ BoolOf<V> has_link_pointer(const V& v) {
     return v[Slot::vmcs_link_pointer] != WordOf<V>{~0ULL};
 }
 
-/// The entry returns from SMM (dual-monitor treatment).
-template <class V>
-BoolOf<V> returns_from_smm(const V& v) {
-    return v[Slot::in_smm] == WordOf<V>{1} && !on(v, entry::entry_to_smm);
-}
-
 template <class V>
 BoolOf<V> guest_uses_pae_paging(const V& v) {
     return v[Slot::guest_cr0][Cr0::pg] && v[Slot::guest_cr4][Cr4::pae] && !on(v, entry::ia32e_mode_guest);

@@ -78,20 +78,5 @@ TEST(Unknowns, AnUnknownProcessorMayBeAnyPreset) {
     }
 }
 
-/// Options are choices, not facts: the other choice of each changes a verdict somewhere.
-TEST(Options, EachChangesAVerdict) {
-    for (const OptionInfo& option : all_options()) {
-        bool changes = false;
-        for (const Boundary& b : all_boundaries()) {
-            for (const State& state : {broken_state(b), twin_state(b)}) {
-                State other = state;
-                other.set(option.slot, state[option.slot].value ^ 1U);
-                changes = changes || first_broken(other) != first_broken(state);
-            }
-        }
-        EXPECT_TRUE(changes) << option.name;
-    }
-}
-
 }  // namespace
 }  // namespace hyperstep::vmx
