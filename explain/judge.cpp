@@ -44,6 +44,18 @@ std::optional<bool> agreement(const Verdict& verdict, const Reported& reported) 
     });
 }
 
+/// What an unknown check still depends on. An entry of the MSR-load area is named by its index and value
+/// only.
+std::vector<vmx::Slot> needs_of(std::size_t check, const vmx::State& state) {
+    std::vector<vmx::Slot> needs = unknown_reads(check, state);
+    if (vmx::all_checks()[check].stage != vmx::Stage::msr_load) return needs;
+    std::erase(needs, vmx::Slot::msr_entry_number);
+    const auto counted = std::find(needs.begin(), needs.end(), vmx::Slot::entry_msr_load_count);
+    if (counted == needs.end() && !state.knows(vmx::Slot::entry_msr_load_count))
+        needs.insert(needs.begin(), vmx::Slot::entry_msr_load_count);
+    return needs;
+}
+
 }  // namespace
 
 std::string_view to_string(Conclusion c) {
@@ -69,7 +81,7 @@ Verdict judge(const Dump& dump, const vmx::Capabilities& cpu) {
         if (finding.standing == Standing::broken && checks[i].outcome.kind != Outcome::Kind::none)
             verdict.broken.push_back({i, finding.msr_entry, find_repair(i, state, verdict.findings)});
         if (finding.standing == Standing::unknown && may_be_cause(checks[i].stage, reach))
-            verdict.unknown.push_back({i, unknown_reads(i, state)});
+            verdict.unknown.push_back({i, needs_of(i, state)});
         if (is_suspect(checks[i], dump.reported)) verdict.suspects.push_back(i);
     }
     if (!verdict.broken.empty())

@@ -195,9 +195,12 @@ private:
         if (verdict_.unknown.empty()) return;
         out_ += '\n';
         const std::size_t count = verdict_.unknown.size();
+        const std::string checks = count == 1 ? "One more check" : fmt::format("{} more checks", count);
+        const bool matters = entry_failed() || !verdict_.broken.empty();
+        if (!matters) return line(2, checks + " cannot be told from what the dump shows.");
         line(2,
              fmt::format("{} cannot be told from this dump. To tell {}, collect:",
-                         count == 1 ? "One more check" : fmt::format("{} more checks", count),
+                         checks,
                          count == 1 ? "it" : "them"));
         for (const std::string& what : to_collect(dump_, verdict_)) line(4, "- " + what);
     }
