@@ -1,7 +1,9 @@
 #include "cli/processor_choice.hpp"
 
+#include <iostream>
+
 #include "cli/input_file.hpp"
-#include "explain/msr_text.hpp"
+#include "explain/msr_file.hpp"
 
 namespace hyperstep::cli {
 
@@ -19,15 +21,17 @@ tl::expected<vmx::Capabilities, std::string> choose_processor(const std::string&
         cpu = *known;
     }
     if (msrs_file.empty()) return cpu;
-    constexpr std::size_t most = std::size_t{1} << 20U;
     std::string text;
     const auto problem = read_pieces(msrs_file, [&](std::string_view piece) {
-        if (text.size() <= most) text += piece;
+        if (text.size() <= explain::max_msr_file_bytes) text += piece;
     });
     if (problem) return tl::unexpected(*problem);
-    if (text.size() > most) return tl::unexpected(msrs_file + ": is longer than 1 MiB: no list of MSRs");
-    const auto read = explain::read_msrs(text, cpu);
-    if (read) return *read;
+    const auto read = explain::read_msrs(text);
+    if (read) {
+        for (const std::string& note : read->notes)
+            std::cerr << "hyperstep: " << msrs_file << ": " << note << '\n';
+        return read->over(cpu);
+    }
     const std::string where = read.error().line != 0 ? ":" + std::to_string(read.error().line) : "";
     return tl::unexpected(msrs_file + where + ": " + read.error().what);
 }
