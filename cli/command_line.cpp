@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <exception>
 #include <iostream>
+#include <sstream>
 #include <string>
 
 #include "cli/commands.hpp"
@@ -20,12 +21,27 @@ constexpr const char* examples = R"(Examples:
 
 Exit status: 0 nothing broken, 1 something is, 2 bad usage or unreadable input, 70 internal error.)";
 
+/// CLI11 asks for a subcommand where one was given that does not exist.
+std::string what_is_required(std::span<const char* const> arguments, const CLI::RequiredError& error) {
+    const std::string first = arguments.size() > 1 ? arguments[1] : "";
+    const std::string what = error.what();
+    if (first.empty() || first.starts_with('-') || !what.starts_with("A subcommand")) return what;
+    return "there is no subcommand \"" + first + "\"";
+}
+
 int parse(CLI::App& app, std::span<const char* const> arguments, const int& status) {
     try {
         app.parse(static_cast<int>(arguments.size()), arguments.data());
         return status;
     } catch (const CLI::Success& request) {  // --help, --version
-        return app.exit(request);
+        std::ostringstream out;
+        const int asked = app.exit(request, out, std::cerr);
+        const std::string text = out.str();
+        std::cout << text.substr(0, text.find_last_not_of('\n') + 1) << '\n';
+        return asked;
+    } catch (const CLI::RequiredError& error) {
+        std::cerr << "hyperstep: " << what_is_required(arguments, error) << " (see hyperstep --help)\n";
+        return exit_usage;
     } catch (const CLI::ParseError& error) {
         std::cerr << "hyperstep: " << error.what() << " (see hyperstep --help)\n";
         return exit_usage;

@@ -70,6 +70,7 @@ TEST(CommandLine, HelpHasExamplesAndVersionTheVersion) {
     EXPECT_EQ(help.status, 0);
     EXPECT_TRUE(has(help.out, "hyperstep explain"));
     EXPECT_TRUE(has(help.out, "Exit status"));
+    EXPECT_TRUE(help.out.ends_with("internal error.\n"));
     const Outcome version = run({"--version"});
     EXPECT_EQ(version.status, 0);
     EXPECT_TRUE(has(version.out, "hyperstep 0."));
@@ -88,6 +89,11 @@ TEST(CommandLine, BadUsageIsOneLineAndStatus2) {
         EXPECT_TRUE(is_one_line(o.err)) << o.err;
         EXPECT_TRUE(o.err.starts_with("hyperstep: ")) << o.err;
     }
+}
+
+TEST(CommandLine, AnUnknownSubcommandIsNamed) {
+    EXPECT_EQ(run({"frobnicate", "x"}).err,
+              "hyperstep: there is no subcommand \"frobnicate\" (see hyperstep --help)\n");
 }
 
 TEST(ExplainCommand, BrokenIs1HoldsIs0NothingIs2) {
