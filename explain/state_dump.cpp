@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "explain/state_json.hpp"
+#include "vmx/rules/registers.hpp"
 
 namespace hyperstep::explain {
 namespace {
@@ -29,6 +30,16 @@ std::string state_in(const std::string& text) {
     const bool ours = inner_schema != inner->end() && inner_schema->is_string() &&
                       inner_schema->get_ref<const std::string&>() == schema;
     return ours ? inner->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) : std::string{};
+}
+
+/// In a complete state fields that were never written are 0. No exit has reason 0 without an exception or NMI
+/// in the interruption information, so such zeros report nothing.
+void forget_report_of_zeros(Dump& dump) {
+    constexpr std::uint64_t valid = decltype(vmx::InterruptionInfo::valid)::mask;
+    const bool event = (dump.state[vmx::Slot::exit_intr_info].value & valid) != 0;
+    if (dump.reported.reason.value_or(0) != 0 || event) return;
+    dump.reported.reason.reset();
+    dump.reported.qualification.reset();
 }
 
 }  // namespace
@@ -84,6 +95,7 @@ void StateObjects::complete() {
         dump.remarks.push_back("the state object cannot be read: " + named.error().what);
     }
     report_from_fields(dump);
+    forget_report_of_zeros(dump);
     store_.add(std::move(dump));
 }
 
