@@ -127,6 +127,18 @@ TEST(ExplainCommand, JsonIsAloneOnStdoutOneObjectAnInput) {
     EXPECT_TRUE(o.out.ends_with("\n{\"schema\":\"hyperstep/explain/1\",\"dumps\":[]}\n"));
 }
 
+// A complete state of our own: fields that are not given are 0, and a zero exit reason is no report.
+TEST(ExplainCommand, ACompleteStateReportsNoExit) {
+    const TextFile state{R"({"schema":"hyperstep/state/1","cpu":"all","complete":true,"fields":{}})"
+                         "\n"};
+    const Outcome o = run({"explain", "--json", state.path()});
+    EXPECT_EQ(o.status, 1);
+    EXPECT_TRUE(has(o.out, R"("reported":{"reason":null,"qualification":null)"));
+    EXPECT_TRUE(has(o.out, R"("agrees":null)"));
+    EXPECT_TRUE(has(o.out, R"("exit":null)"));
+    EXPECT_FALSE(has(o.out, "instr.")) << "a running hypervisor is what is not given";
+}
+
 TEST(ExplainCommand, UnreadableInputIs2) {
     const Outcome missing = run({"explain", "/nonexistent/dump.txt"});
     EXPECT_EQ(missing.status, 2);
