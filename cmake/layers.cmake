@@ -4,6 +4,9 @@
 add_library(hs_warnings INTERFACE)
 target_compile_options(hs_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
                                              -Wnon-virtual-dtor -Woverloaded-virtual -Wno-comment)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(hs_warnings INTERFACE -Wno-restrict)  # g++ 12 gives it wrongly for "text" + std::string
+endif()
 
 function(hs_layer folder)
   cmake_parse_arguments(ARG "" "" "USES;LINKS" ${ARGN})
