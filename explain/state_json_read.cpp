@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "explain/memory_image.hpp"
+#include "explain/nearest_name.hpp"
 #include "explain/state_json.hpp"
 #include "explain/state_keys.hpp"
 #include "vmx/rules/capabilities.hpp"
@@ -59,6 +60,12 @@ std::optional<std::uint64_t> number_in(const json& value) {
     if (value.is_number_unsigned()) return value.get<std::uint64_t>();
     if (value.is_string()) return hex_number(value.get_ref<const std::string&>());
     return std::nullopt;
+}
+
+std::vector<std::string> field_names() {
+    std::vector<std::string> names;
+    for (const vmx::FieldInfo& row : vmx::all_fields()) names.emplace_back(row.short_name);
+    return names;
 }
 
 class Reader {
@@ -173,7 +180,8 @@ private:
                         key,
                         "\"" + key +
                             "\" is no VMCS field: give its short name as `hyperstep vmcs` lists it, or its "
-                            "encoding as \"0x681e\"");
+                            "encoding as \"0x681e\"" +
+                            did_you_mean(key, field_names()));
         const auto word = number("fields", key, value);
         if (!word) return;
         const Slot slot = vmx::slot_of(*field);

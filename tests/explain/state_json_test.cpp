@@ -138,6 +138,7 @@ TEST(StateJson, RefusalsSayWhereAndWhatToDo) {
 
     EXPECT_EQ(refusal("{\n\n\"fields\":{\"guest_rip\":-1}}").line, 3U);
     EXPECT_EQ(refusal("{\n\"cpu\":\"pentium\"}").line, 2U);
+    EXPECT_NE(refusal(R"({"fields":{"guest_rflag":"0x2"}})").what.find("guest_rflags"), std::string::npos);
     EXPECT_NE(refusal(R"({"cpu":"pentium"})").what.find("coffee-lake"), std::string::npos);
     EXPECT_EQ(refusal("{\"fields\":{\n}").line, 2U);
     EXPECT_NE(refusal(R"({"fields":{"guest_cs_sel":"0x10000"}})").what.find("16 bits"), std::string::npos);
