@@ -83,7 +83,9 @@ void report_from_fields(Dump& dump) {
 }
 
 void DumpStore::add(Dump&& dump) {
-    if (dumps.size() < most_dumps) dumps.push_back(std::move(dump));
+    if (!full()) dumps.push_back(std::move(dump));
 }
+
+bool DumpStore::full() const { return dumps.size() >= most_dumps; }
 
 }  // namespace hyperstep::explain

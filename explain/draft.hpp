@@ -48,6 +48,7 @@ void report_from_fields(Dump& dump);
 class DumpStore {
 public:
     void add(Dump&& dump);
+    bool full() const;
     std::vector<Dump> dumps;
 };
 

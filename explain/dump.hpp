@@ -51,7 +51,8 @@ struct Dump {
 };
 
 /// Finds the dumps in text that arrives in pieces. Memory is bounded whatever arrives: lines beyond 64 KiB are cut
-/// there, at most 10,000 dumps are kept. Never throws on any input.
+/// there, at most 10,000 dumps are kept. Never throws on any input. A number at the very end of an input whose last
+/// line has no end may have been cut, and is unknown.
 class DumpScanner {
 public:
     DumpScanner();
@@ -62,7 +63,8 @@ public:
     DumpScanner& operator=(const DumpScanner&) = delete;
 
     void feed(std::string_view piece);
-    /// Ends the input. Afterwards the scanner is empty.
+    /// Ends the input. Afterwards the scanner is empty. Dumps are in the order of their first lines; a register dump of
+    /// QEMU or KVM_GET_SREGS next to a VMCS dump is part of it.
     std::vector<Dump> finish();
 
 private:

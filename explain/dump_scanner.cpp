@@ -150,6 +150,7 @@ struct DumpScanner::Impl {
 };
 
 void DumpScanner::Impl::take_record(const Record& record) {
+    if (store.full()) return;
     for (Collector* collector : collectors)
         if (collector->take(record)) return;
 }

@@ -140,7 +140,8 @@ void FieldLists::finish() {
     if (!draft_) return;
     const auto named =
         std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.by_name; });
-    if (named != 0 || entries_.size() >= 2) {
+    // A single field is a list only if the text has nothing else.
+    if (entries_.size() >= 2 || (named != 0 && store_.dumps.empty())) {
         for (const Entry& entry : entries_) {
             Number value = entry.value;
             // Ten and more without 0x could be decimal or not.

@@ -57,7 +57,7 @@ std::size_t foreign_space(std::string_view s, std::size_t at) {
     if (byte(at) == 0xe2 && byte(at + 1) == 0x80 &&
         ((byte(at + 2) >= 0x80 && byte(at + 2) <= 0x8b) || byte(at + 2) == 0xaf))
         return 3;
-    return byte(at) == 0xa0 && (at == 0 || byte(at - 1) < 0x80) ? 1 : 0;
+    return byte(at) == 0xa0 && (at == 0 || byte(at - 1) < 0x80 || byte(at - 1) == 0xa0) ? 1 : 0;
 }
 
 /// Length of a terminal's escape sequence at `at`: ESC [ ... letter.
@@ -125,19 +125,17 @@ void LineDecoder::complete(std::vector<TextLine>& lines) {
 }
 
 void LineDecoder::finish(std::vector<TextLine>& lines) {
-    if (raw_.empty() && !soft_break_) return;
-    if (raw_.empty()) {  // the input ends in a soft line break
-        drop_last_word(decoded_);
-    } else {
-        drop_last_word(raw_);
-    }
-    soft_break_ = soft_break_ && !raw_.empty();
-    if (raw_.empty() && !decoded_.empty()) {
-        lines.push_back({first_, with_plain_spaces(decoded_)});
+    const bool glued = soft_break_;
+    drop_last_word(raw_);
+    if (!raw_.empty())
+        complete(lines);
+    else if (!glued)
         return;
-    }
-    complete(lines);
-    if (soft_break_) lines.push_back({first_, with_plain_spaces(decoded_)});
+    if (!soft_break_) return;
+    // The input ends in a soft line break.
+    drop_last_word(decoded_);
+    lines.push_back({first_, with_plain_spaces(decoded_)});
+    soft_break_ = false;
 }
 
 }  // namespace hyperstep::explain

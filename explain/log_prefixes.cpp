@@ -2,6 +2,7 @@
 #include <array>
 
 #include "explain/line_decoder.hpp"
+#include "explain/segment_slots.hpp"
 #include "explain/words.hpp"
 
 namespace hyperstep::explain {
@@ -72,6 +73,19 @@ bool skip_bracket(std::string_view& s) {
     return true;
 }
 
+bool is_host(std::string_view word) {
+    return !word.empty() && (is_letter(word.front()) || is_digit(word.front())) && !contains(word, ":") &&
+           !contains(word, "=") && guest_segment(word, NameStyle::any) == nullptr;
+}
+
+/// "kernel:", "QEMU[123]:", not "CS:" or "VMX_PIN_CONTROLS:".
+bool is_program(std::string_view word) {
+    if (word.size() < 3 || word.back() != ':') return false;
+    if (is_tag(word)) return true;
+    word.remove_suffix(1);
+    return word.front() >= 'a' && word.front() <= 'z' && guest_segment(word, NameStyle::any) == nullptr;
+}
+
 /// "Jun 24 17:25:51 host kernel:", "2022-06-24 17:25:51 host prog[1]:", "06-24 17:25:51.1  123  456 E QEMU :"
 bool skip_timestamp(std::string_view& s) {
     std::string_view rest = s;
@@ -98,9 +112,7 @@ bool skip_timestamp(std::string_view& s) {
     std::string_view host_rest = rest;
     const std::string_view host = take_word(host_rest);
     const std::string_view program = take_word(host_rest);
-    if (!host.empty() && !contains(host, ":") && !contains(host, "=") && program.size() > 1 &&
-        program.back() == ':')
-        s = host_rest;
+    if (is_host(host) && is_program(program)) s = host_rest;
     return true;
 }
 

@@ -84,8 +84,8 @@ bool RecordJoiner::continues(std::string_view text) const {
     for (const std::string_view key : inner_keys)
         if (text.starts_with(key))
             return (before.ends_with(':') || contains(before, "=")) && !contains(before, key);
-    if (before.starts_with("RSP") && text.starts_with("RIP")) return !contains(before, "RIP");
-    if (before.starts_with("RIP") && text.starts_with("RSP")) return !contains(before, "RSP");
+    if (before.starts_with("RSP =") && text.starts_with("RIP =")) return !contains(before, "RIP");
+    if (before.starts_with("RIP =") && text.starts_with("RSP =")) return !contains(before, "RSP");
     if (completes_long_key(before, text)) return true;
     return is_short_segment(before) && starts_a_number(text);
 }

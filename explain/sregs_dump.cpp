@@ -1,5 +1,8 @@
 #include "explain/sregs_dump.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "vmx/rules/registers.hpp"
 
 namespace hyperstep::explain {
@@ -9,6 +12,17 @@ using vmx::PartialWord;
 
 constexpr std::size_t longest_gap = 40;
 constexpr std::size_t longest_name = 8;  // "selector"
+
+/// Members of struct kvm_segment, in order.
+constexpr std::array<std::string_view, 12> members{
+    "base", "limit", "sel", "type", "present", "dpl", "db", "s", "l", "g", "avl", "unusable"};
+
+/// A kernel's own registers: "CS:  0010 DS: 0000 ES: 0000 CR0: 0000000080050033" and the line behind it.
+bool is_oops_line(std::string_view text) {
+    return (contains(text, "CS: ") && contains(text, " DS: ") && contains(text, " ES: ")) ||
+           (text.starts_with("CR2: ") && contains(text, " CR3: ")) ||
+           (text.starts_with("FS: ") && contains(text, "knlGS:"));
+}
 
 bool is_word_char(char c) {
     return is_letter(c) || is_digit(c) || c == '_';
@@ -45,22 +59,48 @@ std::optional<SregsDumps::Raw>* SregsDumps::top_level(std::string_view name) {
     return name == "rflags" ? &rflags_ : nullptr;
 }
 
+/// A printed structure has its members in order; a gap is a lost line, behind which the segment may be
+/// another.
+bool SregsDumps::keeps_order(std::string_view name) {
+    const std::size_t at = static_cast<std::size_t>(std::find_if(members.begin(),
+                                                                 members.end(),
+                                                                 [name](std::string_view m) {
+                                                                     return m == "sel" || m == "type"
+                                                                                ? name.starts_with(m)
+                                                                                : name == m;
+                                                                 }) -
+                                                    members.begin());
+    const bool next = at == next_member_;
+    next_member_ = at + 1;
+    return next;
+}
+
+void SregsDumps::enter(std::size_t segment, const Record& record) {
+    if (segments_.at(segment).base) open(record);  // the same register again: another print begins
+    segment_ = segment;
+    in_braces_ = false;
+    candidate_.reset();
+}
+
 void SregsDumps::word(std::string_view text, const Record& record) {
     const std::string name = text.size() <= longest_name ? lower_case(text) : std::string{};
     if (awaiting_ && !key_.empty() && whole_hex(text)) {
         number(text, ' ', record);
         return;
     }
+    const bool at_start = std::exchange(at_start_, false);
     awaiting_ = false;
     key_.clear();
     Segment scratch;
     if (attribute(scratch, name) != nullptr && (segment_ || candidate_)) {
-        if (candidate_) segment_ = candidate_;
-        candidate_.reset();
-        key_ = name;
+        if (candidate_) enter(*candidate_, record);
+        const bool table = *segment_ >= 8;  // GDTR and IDTR have two members
+        if (in_braces_ && !table && !keeps_order(name)) segment_.reset();
+        if (segment_ && attribute(segments_.at(*segment_), name)->has_value()) segment_.reset();
+        if (segment_) key_ = name;
     } else if (const SegmentSlots* slots = guest_segment(name, NameStyle::any)) {
         candidate_ = static_cast<std::size_t>(slots - guest_segments().data());
-    } else if (top_level(name) != nullptr) {
+    } else if (at_start && top_level(name) != nullptr) {
         segment_.reset();
         candidate_.reset();
         key_ = name;
@@ -70,29 +110,23 @@ void SregsDumps::word(std::string_view text, const Record& record) {
 void SregsDumps::number(std::string_view text, char next, const Record& record) {
     const bool wanted = awaiting_ && !key_.empty();
     awaiting_ = false;
+    at_start_ = true;
     std::string_view rest = text;
     const std::optional<Number> hex = take_hex(rest);
     if (!wanted || !hex || !rest.empty() || next == ':') {
         key_.clear();
         return;
     }
-    if (!draft_) open(record);
-    std::optional<Raw>* target = segment_ ? attribute(segments_.at(*segment_), key_) : top_level(key_);
-    if (target != nullptr && target->has_value() && (*target)->hex.value != hex->value) {
-        // The same register again: another print begins.
-        const std::optional<std::size_t> segment = segment_;
-        const std::string key = key_;
-        open(record);
-        segment_ = segment;
-        key_ = key;
-        target = segment_ ? attribute(segments_.at(*segment_), key_) : top_level(key_);
+    const std::string key = std::exchange(key_, {});
+    if (!segment_ && top_level(key)->has_value()) {
+        if (!whole_segment()) return;
+        open(record);  // the registers of another print
     }
-    if (target == nullptr) return;
-    *target = Raw{*hex, whole_decimal(text)};
+    if (!draft_) draft_.emplace(Format::sregs, record);
+    *(segment_ ? attribute(segments_.at(*segment_), key) : top_level(key)) = Raw{*hex, whole_decimal(text)};
     bare_hex_ =
         bare_hex_ || (!hex->prefixed && (!hex->only_decimal || (hex->digits > 1 && text.front() == '0')));
     assigned_ = true;
-    key_.clear();
 }
 
 bool SregsDumps::take_failure(std::string_view text, const Record& record) {
@@ -131,8 +165,10 @@ bool SregsDumps::take(const Record& record) {
         draft_->extend(record);
         return true;
     }
+    if (is_oops_line(text)) return false;
     if (!draft_ && text.find_first_of("=:{") == std::string_view::npos) return false;
     assigned_ = false;
+    at_start_ = true;
     for (std::size_t i = 0; i < text.size();) {
         const char c = text[i];
         if (is_word_char(c)) {
@@ -147,13 +183,19 @@ bool SregsDumps::take(const Record& record) {
             continue;
         }
         if (c == '=' || c == ':' || c == '{') {
-            if (candidate_) segment_ = candidate_;
-            candidate_.reset();
+            if (candidate_) enter(*candidate_, record);
             awaiting_ = !key_.empty() && c != '{';
+            if (c == '{' && segment_) {
+                in_braces_ = true;
+                next_member_ = 0;
+            }
+            at_start_ = c == '{';
         } else if (c == '}') {
             segment_.reset();
+            at_start_ = true;
         } else if (c != ' ') {
             awaiting_ = false;
+            at_start_ = c == ',' || c == ';' || c == '(';
         }
         ++i;
     }

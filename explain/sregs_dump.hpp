@@ -29,6 +29,8 @@ private:
     std::optional<Raw>* attribute(Segment& segment, std::string_view name);
     std::optional<Raw>* top_level(std::string_view name);
     void open(const Record& record);
+    void enter(std::size_t segment, const Record& record);
+    bool keeps_order(std::string_view name);
     bool whole_segment() const;
     std::optional<std::uint64_t> value(const std::optional<Raw>& raw) const;
     SegmentView view_of(const Segment& segment) const;
@@ -42,6 +44,9 @@ private:
     // where the words have led to
     std::optional<std::size_t> candidate_, segment_;
     std::string key_;
+    bool in_braces_ = false;       // the segment is a printed structure
+    std::size_t next_member_ = 0;  // of it
+    bool at_start_ = true;         // nothing, a value or a separator stands before the next word
     bool awaiting_ = false;
     bool assigned_ = false;
 };

@@ -124,7 +124,7 @@ Claim read_msr_list(std::string_view text, VmcsLines& lines, Draft* draft) {
         lines.any_msr_line = true;
         return Claim::inside;
     }
-    const std::size_t colon = text.substr(0, 6).find(": msr=");
+    const std::size_t colon = text.substr(0, 12).find(": msr=");
     if (colon == std::string_view::npos) return Claim::no;
     lines.any_msr_line = true;
     if (draft == nullptr) return Claim::inside;
