@@ -42,7 +42,7 @@ cat >"$prefix/use/use.c" <<'C'
 #include <hyperstep/rules.h>
 int main(void) { return hs_version() == HS_RULES_VERSION && hs_rule_count() > 0 ? 0 : 1; }
 C
-cmake -S "$prefix/use" -B "$prefix/use/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
+cmake -G Ninja -S "$prefix/use" -B "$prefix/use/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$prefix/use/build" >/dev/null
 "$prefix/use/build/use"
 "$prefix/bin/hyperstep" --version >/dev/null
