@@ -39,6 +39,7 @@ public:
     /// Bytes from `b` up to `a`, modulo 2^64.
     friend constexpr std::uint64_t operator-(Address a, Address b) { return a.raw_ - b.raw_; }
     constexpr Address& operator+=(std::uint64_t bytes) { return *this = *this + bytes; }
+    // NOLINTNEXTLINE(modernize-use-nullptr): a false finding on every defaulted comparison
     friend constexpr auto operator<=>(const Address&, const Address&) = default;
 
 private:

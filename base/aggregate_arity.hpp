@@ -12,11 +12,10 @@ namespace aggregate_arity_detail {
 /// Stands for a member of any type, but not for the aggregate itself: that would be a copy. Never evaluated.
 template <class Aggregate>
 struct AnyMember {
+    // NOLINTBEGIN(google-explicit-constructor): the conversion is its purpose
     template <class Member>
-    requires(!std::same_as<std::remove_cvref_t<Member>, Aggregate>) operator Member()
-        const {  // NOLINT(google-explicit-constructor): the conversion is its purpose
-        std::abort();
-    }
+    requires(!std::same_as<std::remove_cvref_t<Member>, Aggregate>) operator Member() const { std::abort(); }
+    // NOLINTEND(google-explicit-constructor)
 };
 
 template <class T, std::size_t>

@@ -20,8 +20,8 @@ std::string_view to_string(ArchiveError::Kind kind) {
 
 namespace archive_detail {
 
-void VectorSink::put(std::span<const std::uint8_t> more) {
-    bytes.insert(bytes.end(), more.begin(), more.end());
+void VectorSink::put(std::span<const std::uint8_t> input) {
+    taken.insert(taken.end(), input.begin(), input.end());
 }
 
 struct HashSink::Impl {
@@ -37,8 +37,8 @@ struct HashSink::Impl {
 
 HashSink::HashSink() : impl_{std::make_unique<Impl>()} {}
 HashSink::~HashSink() = default;
-void HashSink::put(std::span<const std::uint8_t> bytes) {
-    XXH3_64bits_update(impl_->state, bytes.data(), bytes.size());
+void HashSink::put(std::span<const std::uint8_t> input) {
+    XXH3_64bits_update(impl_->state, input.data(), input.size());
 }
 std::uint64_t HashSink::digest() const {
     return XXH3_64bits_digest(impl_->state);

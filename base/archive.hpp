@@ -51,21 +51,23 @@ public:
     Sink(const Sink&) = delete;
     Sink& operator=(const Sink&) = delete;
     virtual ~Sink() = default;
-    virtual void put(std::span<const std::uint8_t> bytes) = 0;
+    virtual void put(std::span<const std::uint8_t> input) = 0;
 };
 
 class VectorSink final : public Sink {
 public:
-    void put(std::span<const std::uint8_t> bytes) override;
-    std::vector<std::uint8_t> bytes;
+    void put(std::span<const std::uint8_t> input) override;
+    std::vector<std::uint8_t> taken;
 };
 
 /// xxh3 of the bytes.
 class HashSink final : public Sink {
 public:
     HashSink();
+    HashSink(const HashSink&) = delete;
+    HashSink& operator=(const HashSink&) = delete;
     ~HashSink() override;
-    void put(std::span<const std::uint8_t> bytes) override;
+    void put(std::span<const std::uint8_t> input) override;
     std::uint64_t digest() const;
 
 private:
@@ -290,7 +292,7 @@ template <FullyVisitable T>
 std::vector<std::uint8_t> save(const T& object) {
     archive_detail::VectorSink sink;
     archive_detail::write(sink, object);
-    return std::move(sink.bytes);
+    return std::move(sink.taken);
 }
 
 /// The object that `bytes` hold: save() of it gives the same bytes. Any bytes may be given.

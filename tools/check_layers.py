@@ -30,6 +30,7 @@ ROOMS = {
     "kvm": ("machine",),
     "replay": ("machine",),
     "explain": ("vmx/rules",),
+    "embed": ("vmx/rules",),
     "scenario": ("kvm", "machine", "explain"),
     "debug": ("replay",),
     "cli": ("scenario", "debug", "explain"),

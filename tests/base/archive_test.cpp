@@ -64,9 +64,9 @@ TEST(Load, RefusesEveryTruncation) {
 TEST(Load, SaysWhereItStopped) {
     using Kind = ArchiveError::Kind;
     struct Row {
-        const char* what;
-        std::size_t offset;
-        std::uint8_t byte;
+        const char* what = nullptr;
+        std::size_t offset = 0;
+        std::uint8_t byte = 0;
         ArchiveError expected;
     };
     const Row rows[] = {

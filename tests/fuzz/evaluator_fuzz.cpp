@@ -1,3 +1,4 @@
+// Covers: vmx/rules/evaluate.cpp vmx/rules/vocabulary.hpp vmx/rules/known.hpp vmx/rules/state.cpp
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -23,8 +24,14 @@ State whole_state(const std::uint8_t* data, std::size_t size, State& partial) {
         std::memcpy(&value, data + at + 3, sizeof value);
         if (info(slot).kind == SlotKind::option) value &= 1;
         switch (data[at + 2] % 4) {
-            case 0: whole.set(slot, value); partial.set(slot, value); break;
-            case 1: whole.set(slot, value); partial.forget(slot); break;
+            case 0:
+                whole.set(slot, value);
+                partial.set(slot, value);
+                break;
+            case 1:
+                whole.set(slot, value);
+                partial.forget(slot);
+                break;
             case 2: partial.set(slot, PartialWord{partial[slot].value, value & partial[slot].known}); break;
             default:
                 if (whole.msr_load.size() >= max_msr_entries) break;

@@ -18,6 +18,11 @@ dev_nightly() {
     nightly_part "format, layers, headers, lint of every file" "$root/dev" check --all
     nightly_part "fuzzing" "$root/dev" fuzz --seconds "$fuzz_seconds"
     nightly_part "the benchmarks" "$root/dev" bench
+    if [[ $(id -u) -eq 0 ]] && command -v debootstrap >/dev/null; then
+        nightly_part "fresh machines" tools/prove_fresh_machine.sh
+    else
+        say "nightly: no root or no debootstrap: tools/prove_fresh_machine.sh is left out"
+    fi
     if [[ ${#failed[@]} -gt 0 ]]; then
         say "nightly: failed:$(printf ' %s;' "${failed[@]}")"
         return 1

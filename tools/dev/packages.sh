@@ -15,9 +15,9 @@ packages_of() {
     return 0
 }
 
+# One line for each architecture that has the package.
 is_installed() {
-    [[ $(dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null) == *installed* ]] &&
-        [[ $(dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null) != *not-installed* ]]
+    [[ $'\n'$(dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null)$'\n' == *$'\ninstalled\n'* ]]
 }
 
 missing_packages() {

@@ -114,23 +114,66 @@ std::string name_of(Mutation::Kind kind) {
     return names.at(static_cast<std::size_t>(kind));
 }
 
+/// Mutants that no state can tell from the rule, or only a state that breaks an earlier rule: how many, and why.
+struct Indistinguishable {
+    std::string_view id;
+    std::size_t most;
+    std::string_view why;
+};
+constexpr Indistinguishable indistinguishable[] = {
+    {"ctl.inject.errcode_forbidden_realmode", 1, "only an option tells the two conditions apart; options_test.cpp does"},
+    {"ctl.inject.errcode_required", 1, "only an option tells the slots apart; options_test.cpp does"},
+    {"host.cr3.width", 1, "bit 0 of LAM's mask is 0 already"},
+    {"guest.cr3.width", 1, "bit 0 of LAM's mask is 0 already"},
+    {"guest.seg.cs.d_with_l", 1, "virtual-8086 mode inside IA-32e mode breaks guest.rflags.vm_ia32e and a row of others"},
+    {"guest.rflags.if_with_extint", 1, "type 1 is refused before"},
+    {"guest.int.extint_sti_movss", 1, "type 1 is refused before"},
+    {"guest.ssp.linear_width", 7, "the branch that option guest_ssp_rule chooses; options_test.cpp shows it"},
+    {"guest.act.hlt_events", 3, "types 1 and 7 with another vector are refused before"},
+    {"guest.nonreg.vmcs_link.not_vmxon", 1, "an executive-VMCS pointer of all ones is not aligned"},
+    {"guest.pdpte.reserved_memory", 1, "the option's own condition; options_test.cpp shows it"},
+    {"load.msr.reserved", 1, "entry number and MSR are both not 0, but for MSR 0"},
+    {"load.msr.fs_base", 1, "entry number and MSR are both not 0, but for MSR 0"},
+    {"load.msr.gs_base", 1, "entry number and MSR are both not 0, but for MSR 0"},
+    {"load.msr.x2apic", 1, "entry number and MSR are both not 0, but for MSR 0"},
+    {"load.msr.smm_monitor_ctl", 1, "entry number and MSR are both not 0, but for MSR 0"},
+    {"load.msr.model_specific", 1, "entry number and MSR are both not 0, but for MSR 0"},
+    {"load.msr.count_limit", 2, "entry number and MSR are both not 0, but for MSR 0"},
+    // A table of MSRs folded into one expression: neighbouring rows of the same kind overlap in their ranges.
+    {"load.msr.wrmsr_gp", 120, "rows of the table whose ranges touch say the same of the MSR between them"},
+};
+
+std::size_t most_survivors(std::string_view id) {
+    for (const Indistinguishable& row : indistinguishable)
+        if (row.id == id) return row.most;
+    return 0;
+}
+
+struct Score {
+    std::size_t caught = 0, all = 0;
+};
+
 TEST(Mutations, AreCaught) {
-    std::map<std::string, std::pair<std::size_t, std::size_t>> by_kind;
-    std::vector<std::string> survivors;
+    std::map<std::string, Score> by_kind;
     const auto witnesses = all_witnesses();
     for (std::size_t i = 0; i < all_checks().size(); ++i) {
         if (all_checks()[i].outcome.kind == Outcome::Kind::none) continue;
+        std::vector<std::string> survivors;
         for (const Mutant& m : mutants_of(i, witnesses)) {
-            auto& [caught, total] = by_kind[name_of(m.kind)];
-            ++total;
-            if (m.caught) ++caught;
-            if (!m.caught)
-                survivors.push_back(std::string{all_checks()[i].id} + " " + std::to_string(m.at) + " " + name_of(m.kind));
+            Score& score = by_kind[name_of(m.kind)];
+            ++score.all;
+            if (m.caught) ++score.caught;
+            if (!m.caught) survivors.push_back(name_of(m.kind) + " at operation " + std::to_string(m.at));
         }
+        EXPECT_LE(survivors.size(), most_survivors(all_checks()[i].id))
+            << all_checks()[i].id << ": no state notices " << testing::PrintToString(survivors);
     }
-    for (const auto& [kind, counts] : by_kind)
-        std::printf("%-12s %4zu of %4zu caught\n", kind.c_str(), counts.first, counts.second);
-    for (const std::string& s : survivors) std::printf("survived: %s\n", s.c_str());
+    for (const auto& [kind, score] : by_kind) {
+        std::printf("%-12s %4zu of %4zu caught\n", kind.c_str(), score.caught, score.all);
+        EXPECT_GE(score.caught * 100, score.all * 90) << kind;
+        EXPECT_GE(score.all, 20U) << kind;
+    }
+    EXPECT_EQ(by_kind.size(), 9U) << "a kind of mutation was not tried";
 }
 
 }  // namespace
