@@ -18,6 +18,9 @@ constexpr const char* examples = R"(Examples:
   dmesg | hyperstep explain -           the same from a pipe
   hyperstep explain --json vm.log       the verdict for scripts
   hyperstep explain --cpu coffee-lake --all-rules dump.txt
+  hyperstep rules --grep "blocking by STI"
+  hyperstep vmcs decode 0x681e
+  hyperstep generate --rule guest.int.sti_needs_if
 
 Exit status: 0 nothing broken, 1 something is, 2 bad usage or unreadable input, 70 internal error.)";
 
@@ -59,6 +62,10 @@ int run_command_line(std::span<const char* const> arguments) {
         app.require_subcommand(1);
         int status = exit_ok;
         add_explain(app, status);
+        add_rules(app, status);
+        add_vmcs(app, status);
+        add_cpu(app, status);
+        add_generate(app, status);
         return parse(app, arguments, status);
     } catch (const std::exception& error) {
         std::cerr << "hyperstep: internal error: " << error.what() << '\n';

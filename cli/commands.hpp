@@ -10,5 +10,9 @@ class App;
 namespace hyperstep::cli {
 
 void add_explain(CLI::App& app, int& status);
+void add_rules(CLI::App& app, int& status);
+void add_vmcs(CLI::App& app, int& status);
+void add_cpu(CLI::App& app, int& status);
+void add_generate(CLI::App& app, int& status);
 
 }  // namespace hyperstep::cli

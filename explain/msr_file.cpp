@@ -80,8 +80,13 @@ std::string_view complaint(Slot s, std::uint64_t value) {
     if (s == Slot::maxphyaddr && (value < 32 || value > 52))
         return "a physical-address width lies between 32 and 52";
     if (s == Slot::linear_width && value != 48 && value != 57) return "a linear-address width is 48 or 57";
-    constexpr std::array flags{
-        Slot::intel64, Slot::lam, Slot::sgx, Slot::rtm, Slot::bus_lock_debug, Slot::fred};
+    constexpr std::array flags{Slot::intel64,
+                               Slot::lam,
+                               Slot::sgx,
+                               Slot::rtm,
+                               Slot::bus_lock_debug,
+                               Slot::fred,
+                               Slot::msr_list_known};
     if (std::find(flags.begin(), flags.end(), s) != flags.end() && value > 1)
         return "this is 0 (no) or 1 (yes)";
     return {};

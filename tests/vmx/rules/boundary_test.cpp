@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/vmx/rules/coverage.hpp"
 #include "vmx/rules/boundary.hpp"
 #include "vmx/rules/evaluate.hpp"
 
@@ -67,6 +68,7 @@ TEST(Boundaries, BreakExactlyTheirRule) {
         ASSERT_TRUE(check);
         if (all_checks()[*check].outcome.kind == Outcome::Kind::none) {
             EXPECT_TRUE(b.broken.empty()) << "a row without a failure has nothing to break";
+            record_coverage(b.id, "no failure");
             continue;
         }
         const State state = broken_state(b);
@@ -75,6 +77,7 @@ TEST(Boundaries, BreakExactlyTheirRule) {
         EXPECT_EQ(broken_ids(state), expected);
         EXPECT_EQ(first_id(state), b.id);
         EXPECT_EQ(first_id_exact(state), b.id);
+        if (first_id_exact(state) == b.id) record_coverage(b.id, to_string(all_checks()[*check].outcome));
     }
 }
 
