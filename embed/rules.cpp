@@ -1,10 +1,11 @@
+#include "embed/include/hyperstep/rules.h"
+
 #include <algorithm>
 #include <new>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "embed/include/hyperstep/rules.h"
 #include "vmx/rules/boundary.hpp"
 #include "vmx/rules/capabilities.hpp"
 #include "vmx/rules/evaluate.hpp"
@@ -17,7 +18,9 @@ struct hs_state {
 
 namespace {
 
-hs_state* allocate(const vmx::State& state) { return new (std::nothrow) hs_state{state}; }
+hs_state* allocate(const vmx::State& state) {
+    return new (std::nothrow) hs_state{state};
+}
 
 /// The outcome of each rule in words, made once: C callers get pointers into it.
 const char* outcome_text(std::size_t index) {
@@ -52,15 +55,23 @@ const vmx::Boundary* boundary_at(std::string_view rule, std::size_t index) {
 
 extern "C" {
 
-int hs_version(void) { return HS_RULES_VERSION; }
+int hs_version(void) {
+    return HS_RULES_VERSION;
+}
 
-size_t hs_rule_count(void) { return vmx::all_checks().size(); }
+size_t hs_rule_count(void) {
+    return vmx::all_checks().size();
+}
 
 int hs_rule_at(size_t index, hs_rule* out) {
     if (out == nullptr || index >= vmx::all_checks().size()) return -1;
     const vmx::EntryCheck& check = vmx::all_checks()[index];
     // The tables are made of string literals, which end with a 0.
-    *out = {check.id.data(), vmx::title(check.section).data(), check.when.data(), check.rule.data(), outcome_text(index)};
+    *out = {check.id.data(),
+            vmx::title(check.section).data(),
+            check.when.data(),
+            check.rule.data(),
+            outcome_text(index)};
     return 0;
 }
 
@@ -81,9 +92,13 @@ hs_state* hs_state_preset(const char* name) {
     return nullptr;
 }
 
-hs_state* hs_state_copy(const hs_state* state) { return state == nullptr ? nullptr : allocate(state->state); }
+hs_state* hs_state_copy(const hs_state* state) {
+    return state == nullptr ? nullptr : allocate(state->state);
+}
 
-void hs_state_free(hs_state* state) { delete state; }
+void hs_state_free(hs_state* state) {
+    delete state;
+}
 
 int hs_set_field(hs_state* state, uint32_t encoding, uint64_t value) {
     const auto field = vmx::field_with_encoding(encoding);
@@ -137,24 +152,30 @@ void hs_state_complete(hs_state* state) {
 
 hs_result hs_first_broken(const hs_state* state) {
     if (state == nullptr) return {HS_ENTERS, 0, 0, nullptr};
-    const auto failure = state->state.complete() ? vmx::first_broken_exact(state->state) : vmx::first_broken(state->state);
+    const auto failure =
+        state->state.complete() ? vmx::first_broken_exact(state->state) : vmx::first_broken(state->state);
     if (!failure) return {HS_ENTERS, 0, 0, nullptr};
     const vmx::EntryCheck& check = vmx::check_of(*failure);
-    return {outcome_of(check.outcome.kind), check.outcome.number, vmx::qualification_of(*failure), check.id.data()};
+    return {outcome_of(check.outcome.kind),
+            check.outcome.number,
+            vmx::qualification_of(*failure),
+            check.id.data()};
 }
 
 size_t hs_standings(const hs_state* state, uint8_t* out, size_t room) {
     const std::size_t count = vmx::all_checks().size();
     if (state == nullptr || out == nullptr) return count;
     const auto findings = vmx::evaluate_all(state->state);
-    for (std::size_t i = 0; i < std::min(count, room); ++i) out[i] = static_cast<std::uint8_t>(findings[i].standing);
+    for (std::size_t i = 0; i < std::min(count, room); ++i)
+        out[i] = static_cast<std::uint8_t>(findings[i].standing);
     return count;
 }
 
 size_t hs_boundary_count(const char* rule) {
     if (rule == nullptr) return 0;
     const std::string_view id{rule};
-    return static_cast<std::size_t>(std::count_if(vmx::all_boundaries().begin(), vmx::all_boundaries().end(),
+    return static_cast<std::size_t>(std::count_if(vmx::all_boundaries().begin(),
+                                                  vmx::all_boundaries().end(),
                                                   [&](const vmx::Boundary& b) { return b.id == id; }));
 }
 

@@ -86,6 +86,8 @@ void DumpStore::add(Dump&& dump) {
     if (!full()) dumps.push_back(std::move(dump));
 }
 
-bool DumpStore::full() const { return dumps.size() >= most_dumps; }
+bool DumpStore::full() const {
+    return dumps.size() >= most_dumps;
+}
 
 }  // namespace hyperstep::explain

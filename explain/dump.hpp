@@ -12,29 +12,29 @@ namespace hyperstep::explain {
 
 /// Who printed a dump. The printed names are those of CONTRACTS: "kvm", "xen", ...
 enum class Format : std::uint8_t {
-    kvm,         ///< dump_vmcs() of any kernel
-    xen,         ///< vmcs_dump_vcpu(), on failure or by debug key
-    qemu,        ///< register dump of QEMU (or libvirt's log of it)
+    kvm,   ///< dump_vmcs() of any kernel
+    xen,   ///< vmcs_dump_vcpu(), on failure or by debug key
+    qemu,  ///< register dump of QEMU (or libvirt's log of it)
     haxm,
     virtualbox,
     noirvisor,
-    sregs,       ///< print of KVM_GET_SREGS: gdb's, or a VMM's
-    vmcs12,      ///< binary of KVM_GET_NESTED_STATE
-    ftrace,      ///< kvm_nested_vmenter_failed, kvm_exit, kvm_entry
-    fields,      ///< plain `field = value` lists, by name or encoding
-    hyperstep,   ///< our own state JSON
+    sregs,      ///< print of KVM_GET_SREGS: gdb's, or a VMM's
+    vmcs12,     ///< binary of KVM_GET_NESTED_STATE
+    ftrace,     ///< kvm_nested_vmenter_failed, kvm_exit, kvm_entry
+    fields,     ///< plain `field = value` lists, by name or encoding
+    hyperstep,  ///< our own state JSON
 };
 std::string_view to_string(Format f);
 
 /// What the dump says that the processor or the hypervisor reported.
 struct Reported {
-    std::optional<std::uint32_t> reason;             ///< the whole exit-reason field, bit 31 included
+    std::optional<std::uint32_t> reason;  ///< the whole exit-reason field, bit 31 included
     std::optional<std::uint64_t> qualification;
     std::optional<std::uint32_t> instruction_error;  ///< VM-instruction error number
     /// The dump says that the entry failed: reason bit 31 with a basic reason other than 0, an instruction
     /// error other than 0, or the hypervisor's own message.
     bool entry_failed = false;
-    std::string message;                             ///< the hypervisor's own words for it, if any
+    std::string message;  ///< the hypervisor's own words for it, if any
 };
 
 /// One dump: only what it shows is known. Capability slots are left as State() has them.
@@ -46,13 +46,14 @@ struct Dump {
     Reported reported;
     /// Processor named by the dump itself (our own JSON), if any: a preset's name.
     std::string cpu;
-    /// What the reader has to be told about how the dump was read: a contradiction, a field with an absurd value, ...
+    /// What the reader has to be told about how the dump was read: a contradiction, a field with an absurd
+    /// value, ...
     std::vector<std::string> remarks;
 };
 
-/// Finds the dumps in text that arrives in pieces. Memory is bounded whatever arrives: lines beyond 64 KiB are cut
-/// there, at most 10,000 dumps are kept. Never throws on any input. A number at the very end of an input whose last
-/// line has no end may have been cut, and is unknown.
+/// Finds the dumps in text that arrives in pieces. Memory is bounded whatever arrives: lines beyond 64 KiB
+/// are cut there, at most 10,000 dumps are kept. Never throws on any input. A number at the very end of an
+/// input whose last line has no end may have been cut, and is unknown.
 class DumpScanner {
 public:
     DumpScanner();
@@ -63,8 +64,8 @@ public:
     DumpScanner& operator=(const DumpScanner&) = delete;
 
     void feed(std::string_view piece);
-    /// Ends the input. Afterwards the scanner is empty. Dumps are in the order of their first lines; a register dump of
-    /// QEMU or KVM_GET_SREGS next to a VMCS dump is part of it.
+    /// Ends the input. Afterwards the scanner is empty. Dumps are in the order of their first lines; a
+    /// register dump of QEMU or KVM_GET_SREGS next to a VMCS dump is part of it.
     std::vector<Dump> finish();
 
 private:

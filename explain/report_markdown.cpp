@@ -10,9 +10,11 @@ namespace {
 
 std::string heading(const JudgedDump& judged) {
     const std::size_t count = judged.verdict.broken.size();
-    if (count == 1) return fmt::format("VM entry breaks `{}`", vmx::all_checks()[judged.verdict.broken.front().check].id);
+    if (count == 1)
+        return fmt::format("VM entry breaks `{}`", vmx::all_checks()[judged.verdict.broken.front().check].id);
     if (count > 1) return fmt::format("VM entry breaks {} rules", count);
-    if (judged.verdict.conclusion == Conclusion::unknown) return "VM entry failed; the dump does not show why";
+    if (judged.verdict.conclusion == Conclusion::unknown)
+        return "VM entry failed; the dump does not show why";
     return "No broken VM-entry check";
 }
 
@@ -28,7 +30,8 @@ void append_broken(std::string& page, const JudgedDump& judged) {
         const vmx::EntryCheck& check = vmx::all_checks()[b.check];
         page += fmt::format("{}. **`{}`**: {}", ++number, check.id, check.rule);
         if (!check.when.empty()) page += fmt::format(" (when: {})", check.when);
-        page += fmt::format(".\n   Intel SDM, \"{}\"; outcome: {}.\n\n", vmx::title(check.section),
+        page += fmt::format(".\n   Intel SDM, \"{}\"; outcome: {}.\n\n",
+                            vmx::title(check.section),
                             vmx::to_string(check.outcome));
         append_values(page, judged, check);
         page += fmt::format("\n   Smallest change: {}.\n\n", fix_in_words(b, judged.state));
@@ -57,7 +60,9 @@ std::string report_markdown(const std::string& file, std::span<const JudgedDump>
     std::string page;
     for (const JudgedDump& judged : dumps) {
         page += fmt::format("## {}\n\n", heading(judged));
-        page += fmt::format("Format {}, lines {} to {}.", to_string(judged.dump.format), judged.dump.line_first,
+        page += fmt::format("Format {}, lines {} to {}.",
+                            to_string(judged.dump.format),
+                            judged.dump.line_first,
                             judged.dump.line_last);
         const std::string reported = reported_in_words(judged.dump);
         if (!reported.empty()) page += fmt::format(" Reported: {}.", reported);
@@ -67,7 +72,8 @@ std::string report_markdown(const std::string& file, std::span<const JudgedDump>
         append_agreement(page, judged);
         append_to_collect(page, judged);
     }
-    page += fmt::format("Told by Hyperstep {}: `hyperstep explain {}`\n", HYPERSTEP_VERSION,
+    page += fmt::format("Told by Hyperstep {}: `hyperstep explain {}`\n",
+                        HYPERSTEP_VERSION,
                         file == "-" ? std::string{"-"} : file);
     return page;
 }

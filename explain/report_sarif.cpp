@@ -29,8 +29,9 @@ std::string as_uri(const std::string& file) {
 ordered_json location(const std::string& file, const Dump& dump) {
     return {{"physicalLocation",
              {{"artifactLocation", {{"uri", as_uri(file)}}},
-              {"region", {{"startLine", std::max<std::size_t>(dump.line_first, 1)},
-                          {"endLine", std::max<std::size_t>(dump.line_last, 1)}}}}}};
+              {"region",
+               {{"startLine", std::max<std::size_t>(dump.line_first, 1)},
+                {"endLine", std::max<std::size_t>(dump.line_last, 1)}}}}}};
 }
 
 /// The rules that results name, each once, in the order in which they come up.
@@ -42,8 +43,11 @@ public:
             const vmx::EntryCheck& row = vmx::all_checks()[check];
             rows_.push_back({{"id", std::string{row.id}},
                              {"shortDescription", {{"text", std::string{row.rule}}}},
-                             {"help", {{"text", fmt::format("SDM \"{}\". Outcome when broken: {}.",
-                                                            vmx::title(row.section), vmx::to_string(row.outcome))}}}});
+                             {"help",
+                              {{"text",
+                                fmt::format("SDM \"{}\". Outcome when broken: {}.",
+                                            vmx::title(row.section),
+                                            vmx::to_string(row.outcome))}}}});
         }
         return found->second;
     }
@@ -60,8 +64,11 @@ void add_broken(ordered_json& results, RuleList& rules, const std::string& file,
         results.push_back({{"ruleId", std::string{row.id}},
                            {"ruleIndex", rules.index_of(b.check)},
                            {"level", "error"},
-                           {"message", {{"text", fmt::format("The VM entry breaks this rule: {}. Change: {}.", row.rule,
-                                                             fix_in_words(b, judged.state))}}},
+                           {"message",
+                            {{"text",
+                              fmt::format("The VM entry breaks this rule: {}. Change: {}.",
+                                          row.rule,
+                                          fix_in_words(b, judged.state))}}},
                            {"locations", ordered_json::array({location(file, judged.dump)})}});
     }
 }
@@ -74,9 +81,11 @@ void add_open(ordered_json& results, RuleList& rules, const std::string& file, c
                            {"ruleIndex", rules.index_of(check)},
                            {"kind", "open"},
                            {"level", "none"},
-                           {"message", {{"text", fmt::format("The reported reason and qualification point to this rule, "
-                                                             "but the dump does not show enough to tell: {}.",
-                                                             row.rule)}}},
+                           {"message",
+                            {{"text",
+                              fmt::format("The reported reason and qualification point to this rule, "
+                                          "but the dump does not show enough to tell: {}.",
+                                          row.rule)}}},
                            {"locations", ordered_json::array({location(file, judged.dump)})}});
     }
 }
@@ -91,9 +100,11 @@ std::string report_sarif(std::span<const JudgedFile> files) {
             add_broken(results, rules, file.file, judged);
             add_open(results, rules, file.file, judged);
         }
-    const ordered_json driver = {{"name", "Hyperstep"}, {"semanticVersion", HYPERSTEP_VERSION}, {"rules", rules.rows()}};
+    const ordered_json driver = {
+        {"name", "Hyperstep"}, {"semanticVersion", HYPERSTEP_VERSION}, {"rules", rules.rows()}};
     const ordered_json log = {
-        {"$schema", "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"},
+        {"$schema",
+         "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"},
         {"version", "2.1.0"},
         {"runs", ordered_json::array({{{"tool", {{"driver", driver}}}, {"results", std::move(results)}}})}};
     return log.dump(2, ' ', false, ordered_json::error_handler_t::replace);

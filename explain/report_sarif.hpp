@@ -13,8 +13,8 @@ struct JudgedFile {
     std::vector<JudgedDump> dumps;
 };
 
-/// A SARIF 2.1.0 log of one run, for code-scanning services: each broken check is a result of level "error" at the
-/// dump's lines; a check that the report points to but that cannot be told is a result of kind "open".
+/// A SARIF 2.1.0 log of one run, for code-scanning services: each broken check is a result of level "error"
+/// at the dump's lines; a check that the report points to but that cannot be told is a result of kind "open".
 std::string report_sarif(std::span<const JudgedFile> files);
 
 }  // namespace hyperstep::explain

@@ -1,10 +1,9 @@
-#include "explain/state_json.hpp"
-
 #include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "explain/memory_image.hpp"
+#include "explain/state_json.hpp"
 #include "explain/state_keys.hpp"
 #include "vmx/rules/capabilities.hpp"
 #include "vmx/rules/evaluate.hpp"

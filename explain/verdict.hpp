@@ -22,9 +22,10 @@ struct Repair {
 };
 
 struct BrokenRule {
-    std::size_t check;             ///< position in vmx::all_checks()
-    std::uint32_t msr_entry = 0;   ///< for msr-load checks
-    /// The smallest change found that satisfies the rule and breaks no other that held: tried with the checker itself.
+    std::size_t check;            ///< position in vmx::all_checks()
+    std::uint32_t msr_entry = 0;  ///< for msr-load checks
+    /// The smallest change found that satisfies the rule and breaks no other that held: tried with the
+    /// checker itself.
     std::vector<Repair> repair;
 };
 
@@ -36,7 +37,7 @@ struct UnknownRule {
 /// What can be said of one dump.
 struct Verdict {
     Conclusion conclusion = Conclusion::unknown;
-    std::vector<BrokenRule> broken;      ///< in architectural order
+    std::vector<BrokenRule> broken;  ///< in architectural order
     std::vector<UnknownRule> unknown;
     /// The broken rules account for what was reported: reason, qualification, error. Nothing if nothing was
     /// reported or nothing is broken.
@@ -47,12 +48,13 @@ struct Verdict {
     std::vector<vmx::Finding> findings;
 };
 
-/// The state that is judged: the dump's, with the processor installed unless it is unknown (Capabilities()), and with
-/// what the report proves of the processor (inference.hpp).
+/// The state that is judged: the dump's, with the processor installed unless it is unknown (Capabilities()),
+/// and with what the report proves of the processor (inference.hpp).
 vmx::State judged_state(const Dump& dump, const vmx::Capabilities& cpu);
 
-/// Judges a dump on a processor. An unknown processor is Capabilities(). Unknown rules are those that may be the cause:
-/// if the entry failed with exit reason 33, say, the checks on controls and host state held, and are not listed.
+/// Judges a dump on a processor. An unknown processor is Capabilities(). Unknown rules are those that may be
+/// the cause: if the entry failed with exit reason 33, say, the checks on controls and host state held, and
+/// are not listed.
 Verdict judge(const Dump& dump, const vmx::Capabilities& cpu);
 
 }  // namespace hyperstep::explain

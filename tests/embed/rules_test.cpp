@@ -1,10 +1,10 @@
+#include "embed/include/hyperstep/rules.h"
+
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
-
-#include "embed/include/hyperstep/rules.h"
 
 namespace {
 

@@ -25,7 +25,9 @@ constexpr CapabilityMsrs msrs_of(ControlWord w) {
     return {Slot::vmx_procbased_ctls2, Slot::vmx_procbased_ctls2};
 }
 
-Truth bit(PartialWord word, unsigned n) { return (word & PartialWord{1ULL << n}) != PartialWord{0}; }
+Truth bit(PartialWord word, unsigned n) {
+    return (word & PartialWord{1ULL << n}) != PartialWord{0};
+}
 
 enum class PresetId : std::uint8_t {
 #define PRESET(identifier, name, meaning) identifier,
@@ -60,15 +62,20 @@ constexpr auto preset_values = std::to_array<PresetValue>({
 
 Capabilities::Capabilities() = default;
 
-PartialWord Capabilities::operator[](Slot s) const { return state_[s]; }
+PartialWord Capabilities::operator[](Slot s) const {
+    return state_[s];
+}
 
-void Capabilities::set(Slot s, PartialWord word) { state_.set(s, word); }
+void Capabilities::set(Slot s, PartialWord word) {
+    state_.set(s, word);
+}
 
 Truth Capabilities::allows(Control c) const {
     if (c.word == ControlWord::tertiary) return bit(state_[Slot::vmx_procbased_ctls3], c.bit);
     if (c.word == ControlWord::exit2) return bit(state_[Slot::vmx_exit_ctls2], c.bit);
     const CapabilityMsrs msrs = msrs_of(c.word);
-    return select(state_[Slot::vmx_basic][VmxBasic::true_controls], bit(state_[msrs.true_msr], c.bit + 32U),
+    return select(state_[Slot::vmx_basic][VmxBasic::true_controls],
+                  bit(state_[msrs.true_msr], c.bit + 32U),
                   bit(state_[msrs.plain], c.bit + 32U));
 }
 
@@ -76,7 +83,8 @@ Truth Capabilities::requires_1(Control c) const {
     if (c.word == ControlWord::secondary || c.word == ControlWord::tertiary || c.word == ControlWord::exit2)
         return Truth::no;
     const CapabilityMsrs msrs = msrs_of(c.word);
-    return select(state_[Slot::vmx_basic][VmxBasic::true_controls], bit(state_[msrs.true_msr], c.bit),
+    return select(state_[Slot::vmx_basic][VmxBasic::true_controls],
+                  bit(state_[msrs.true_msr], c.bit),
                   bit(state_[msrs.plain], c.bit));
 }
 
@@ -88,7 +96,9 @@ Truth Capabilities::eptp_switching() const {
     return allows(secondary::enable_vm_functions) && bit(state_[Slot::vmx_vmfunc], 0);
 }
 
-Truth Capabilities::fred() const { return state_[Slot::fred] == PartialWord{1}; }
+Truth Capabilities::fred() const {
+    return state_[Slot::fred] == PartialWord{1};
+}
 
 bool Capabilities::fully_known() const {
     for (const Slot s : slots_of(SlotKind::capability))
@@ -99,14 +109,17 @@ bool Capabilities::fully_known() const {
 Truth field_exists(const Capabilities& cap, Field f) {
     switch (f) {
 #define VMCS_FIELD(short_name, type, width, index, present, name) \
-    case Field::short_name: return present;
+    case Field::short_name:                                       \
+        return present;
 #include "vmx/rules/vmcs_fields.def"
 #undef VMCS_FIELD
     }
     return Truth::no;
 }
 
-std::span<const PresetInfo> all_presets() { return presets; }
+std::span<const PresetInfo> all_presets() {
+    return presets;
+}
 
 std::optional<Capabilities> preset(std::string_view name) {
     for (std::size_t i = 0; i < presets.size(); ++i) {

@@ -5,8 +5,8 @@
 #include "vmx/rules/msr_vocabulary.hpp"
 #include "vmx/rules/vocabulary.hpp"
 
-// The predicates of the entry checks for a view of type V. Include it only where a kind of view is put to work:
-// each inclusion compiles every predicate.
+// The predicates of the entry checks for a view of type V. Include it only where a kind of view is put to
+// work: each inclusion compiles every predicate.
 namespace hyperstep::vmx {
 
 template <class V>
@@ -21,14 +21,14 @@ using enum Slot;
 
 template <class V>
 inline constexpr auto table = std::to_array<CheckCode<V>>({
-#define CHECK(id, section, outcome, when, rule, reads, applies, holds)               \
-    {[]([[maybe_unused]] const V& v) -> typename V::Bool {                            \
-         [[maybe_unused]] typedef typename V::Word W;                                 \
-         return applies;                                                              \
-     },                                                                               \
-     []([[maybe_unused]] const V& v) -> typename V::Bool {                            \
-         [[maybe_unused]] typedef typename V::Word W;                                 \
-         return holds;                                                                \
+#define CHECK(id, section, outcome, when, rule, reads, applies, holds) \
+    {[]([[maybe_unused]] const V& v) -> typename V::Bool {             \
+         [[maybe_unused]] typedef typename V::Word W;                  \
+         return applies;                                               \
+     },                                                                \
+     []([[maybe_unused]] const V& v) -> typename V::Bool {             \
+         [[maybe_unused]] typedef typename V::Word W;                  \
+         return holds;                                                 \
      }},
 #include "vmx/rules/entry_checks/all.def"
 #undef CHECK

@@ -14,7 +14,9 @@ constexpr auto controls = std::to_array<ControlInfo>({
 
 }  // namespace
 
-std::span<const ControlInfo> all_controls() { return controls; }
+std::span<const ControlInfo> all_controls() {
+    return controls;
+}
 
 const ControlInfo* find(Control c) {
     for (const ControlInfo& row : controls)
@@ -29,7 +31,8 @@ std::optional<Control> control_named(std::string_view short_name) {
 }
 
 std::string_view to_string(ControlWord w) {
-    constexpr std::array<std::string_view, 7> words{"pin", "primary", "secondary", "tertiary", "exit", "exit2", "entry"};
+    constexpr std::array<std::string_view, 7> words{
+        "pin", "primary", "secondary", "tertiary", "exit", "exit2", "entry"};
     return words.at(static_cast<unsigned>(w));
 }
 

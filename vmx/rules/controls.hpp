@@ -8,7 +8,8 @@
 
 namespace hyperstep::vmx {
 
-/// The seven words of controls. SDM "VM-Execution Control Fields", "VM-Exit Control Fields", "VM-Entry Control Fields".
+/// The seven words of controls. SDM "VM-Execution Control Fields", "VM-Exit Control Fields", "VM-Entry
+/// Control Fields".
 enum class ControlWord : std::uint8_t { pin, primary, secondary, tertiary, exit, exit2, entry };
 
 /// The VMCS field that holds a word of controls.
@@ -42,8 +43,10 @@ enum class Default1 : std::uint8_t {
 };
 
 // pin::virtual_nmis, secondary::enable_ept, entry::load_efer, ...
-#define CONTROL(word_, bit_, short_name, default1_, name) \
-    namespace word_ { inline constexpr Control short_name{ControlWord::word_, bit_}; }
+#define CONTROL(word_, bit_, short_name, default1_, name)          \
+    namespace word_ {                                              \
+    inline constexpr Control short_name{ControlWord::word_, bit_}; \
+    }
 #include "vmx/rules/controls.def"
 #undef CONTROL
 

@@ -7,8 +7,10 @@ namespace {
 
 using enum Slot;
 constexpr auto checks = std::to_array<EntryCheck>({
-#define READS(...) \
-    ReadSet { __VA_ARGS__ }
+#define READS(...)  \
+    ReadSet {       \
+        __VA_ARGS__ \
+    }
 #define CHECK(id, section, outcome, when, rule, reads, applies, holds) \
     {#id, stage_of(#id), Section::section, outcome, when, rule, reads},
 #include "vmx/rules/entry_checks/all.def"
@@ -18,7 +20,9 @@ constexpr auto checks = std::to_array<EntryCheck>({
 
 }  // namespace
 
-std::span<const EntryCheck> all_checks() { return checks; }
+std::span<const EntryCheck> all_checks() {
+    return checks;
+}
 
 std::optional<std::size_t> find_check(std::string_view id) {
     static const auto positions = [] {

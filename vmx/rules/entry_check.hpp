@@ -19,7 +19,8 @@ enum class Section : std::uint8_t {
 };
 std::string_view title(Section s);
 
-/// When a check is made. Stages run in this order; controls before host is a choice (option control_and_host_order).
+/// When a check is made. Stages run in this order; controls before host is a choice (option
+/// control_and_host_order).
 enum class Stage : std::uint8_t { instruction, control, host, guest, msr_load };
 std::string_view to_string(Stage s);
 /// A check's stage follows from the first word of its id.
@@ -55,7 +56,9 @@ inline constexpr Outcome invalid_opcode{Outcome::Kind::fault, 6};
 inline constexpr Outcome general_protection{Outcome::Kind::fault, 13};
 inline constexpr Outcome exits_to_root{Outcome::Kind::vm_exit, 20};
 inline constexpr Outcome vmfail_invalid{Outcome::Kind::vmfail_invalid};
-constexpr Outcome vmfail_valid(std::uint8_t error) { return {Outcome::Kind::vmfail_valid, error}; }
+constexpr Outcome vmfail_valid(std::uint8_t error) {
+    return {Outcome::Kind::vmfail_valid, error};
+}
 constexpr Outcome guest_state_failure(std::uint8_t qualification) {
     return {Outcome::Kind::entry_failure, 33, qualification};
 }

@@ -26,7 +26,8 @@ void show_entry(State& state, std::uint32_t number, const MsrEntry& entry) {
 }
 
 void show_unknown_entry(State& state) {
-    for (const Slot s : {Slot::msr_entry_number, Slot::msr_entry_index, Slot::msr_entry_reserved, Slot::msr_entry_value})
+    for (const Slot s :
+         {Slot::msr_entry_number, Slot::msr_entry_index, Slot::msr_entry_reserved, Slot::msr_entry_value})
         state.forget(s);
 }
 
@@ -60,16 +61,21 @@ Finding over_entries(const CheckCode<PartialView>& code, const State& state) {
         show_entry(copy, static_cast<std::uint32_t>(i + 1), state.msr_load[i]);
         const Standing here = standing(code, view);
         if (here == Standing::broken) finding = {here, static_cast<std::uint32_t>(i + 1)};
-        if (here == Standing::unknown || finding.standing == Standing::not_applicable) finding.standing = here;
+        if (here == Standing::unknown || finding.standing == Standing::not_applicable)
+            finding.standing = here;
     }
     if (finding.standing == Standing::broken || !more_entries_possible(state)) return finding;
     show_unknown_entry(copy);
     const Standing beyond = standing(code, view);
-    if (beyond == Standing::unknown || finding.standing == Standing::not_applicable) finding.standing = beyond;
+    if (beyond == Standing::unknown || finding.standing == Standing::not_applicable)
+        finding.standing = beyond;
     return finding;
 }
 
-Finding evaluate_with(const CheckCode<PartialView>& code, Stage stage, const State& state, const PartialView& view) {
+Finding evaluate_with(const CheckCode<PartialView>& code,
+                      Stage stage,
+                      const State& state,
+                      const PartialView& view) {
     if (stage == Stage::msr_load) return over_entries(code, state);
     return {standing(code, view), 0};
 }
@@ -81,8 +87,8 @@ std::array<Stage, 4> stage_order(const State& state) {
     return {Stage::instruction, Stage::control, Stage::host, Stage::guest};
 }
 
-/// How many entries are loaded before the count itself fails: 512 * (N + 1), N being IA32_VMX_MISC[27:25] or what it
-/// may be at most. Whether it fails is for load.msr.count_limit to say.
+/// How many entries are loaded before the count itself fails: 512 * (N + 1), N being IA32_VMX_MISC[27:25] or
+/// what it may be at most. Whether it fails is for load.msr.count_limit to say.
 std::size_t entries_before_limit(const State& state) {
     if (state[Slot::opt_msr_count].value == 1) return max_msr_entries;
     return 512 * (static_cast<std::size_t>(state[Slot::vmx_misc][VmxMisc::msr_list].most()) + 1);
@@ -94,7 +100,8 @@ std::uint32_t entry_beyond_limit(const State& state) {
     return static_cast<std::uint32_t>(entries_before_limit(state)) + 1;
 }
 
-/// The first check that the MSR-load area breaks: entry by entry, each against all rules, then the area as a whole.
+/// The first check that the MSR-load area breaks: entry by entry, each against all rules, then the area as a
+/// whole.
 std::optional<Failure> first_broken_entry(const State& state) {
     State copy = without_entry(state);
     const PartialView view{copy};
@@ -119,11 +126,12 @@ namespace exact {
 using namespace vocabulary;
 using enum Slot;
 
-// One function for each stage, its checks inlined one after the other: the position of the first that is broken.
-#define CHECK(id, section, outcome, when, rule, reads, applies, holds)                  \
-    if constexpr (stage_of(#id) == Only) {                                              \
-        if ((applies) && !(holds)) return row;                                          \
-    }                                                                                   \
+// One function for each stage, its checks inlined one after the other: the position of the first that is
+// broken.
+#define CHECK(id, section, outcome, when, rule, reads, applies, holds) \
+    if constexpr (stage_of(#id) == Only) {                             \
+        if ((applies) && !(holds)) return row;                         \
+    }                                                                  \
     ++row;
 
 template <Stage Only>
@@ -154,7 +162,9 @@ std::string_view to_string(Standing s) {
     return words.at(static_cast<std::size_t>(s));
 }
 
-const EntryCheck& check_of(const Failure& f) { return all_checks()[f.check]; }
+const EntryCheck& check_of(const Failure& f) {
+    return all_checks()[f.check];
+}
 
 std::uint64_t qualification_of(const Failure& f) {
     const Outcome& outcome = check_of(f).outcome;
@@ -194,7 +204,8 @@ std::vector<Finding> evaluate_all(const State& state) {
 }
 
 Finding evaluate(std::size_t check, const State& state) {
-    return evaluate_with(check_code<PartialView>()[check], all_checks()[check].stage, state, PartialView{state});
+    return evaluate_with(
+        check_code<PartialView>()[check], all_checks()[check].stage, state, PartialView{state});
 }
 
 std::vector<Slot> unknown_reads(std::size_t check, const State& state) {

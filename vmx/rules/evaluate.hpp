@@ -13,8 +13,8 @@ std::string_view to_string(Standing s);
 
 /// A check that a processor would report.
 struct Failure {
-    std::size_t check = 0;         ///< position in all_checks()
-    std::uint32_t msr_entry = 0;   ///< for Stage::msr_load: which entry, from 1
+    std::size_t check = 0;        ///< position in all_checks()
+    std::uint32_t msr_entry = 0;  ///< for Stage::msr_load: which entry, from 1
     friend bool operator==(const Failure&, const Failure&) = default;
 };
 const EntryCheck& check_of(const Failure& f);
@@ -40,7 +40,8 @@ std::vector<Finding> evaluate_all(const State& state);
 /// One check on its own.
 Finding evaluate(std::size_t check, const State& state);
 
-/// The slots on which an unknown check still depends: those it reads that are not fully known, in the order of its reads.
+/// The slots on which an unknown check still depends: those it reads that are not fully known, in the order
+/// of its reads.
 std::vector<Slot> unknown_reads(std::size_t check, const State& state);
 
 /// How many MSR-load entries are looked at, at most: 512 * 8, the most that IA32_VMX_MISC can recommend.

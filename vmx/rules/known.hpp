@@ -8,7 +8,9 @@ namespace hyperstep::vmx {
 /// Kleene's three truth values: what can be said when something that matters may be unknown.
 enum class Truth : std::uint8_t { no, yes, unknown };
 
-constexpr Truth truth(bool b) { return b ? Truth::yes : Truth::no; }
+constexpr Truth truth(bool b) {
+    return b ? Truth::yes : Truth::no;
+}
 constexpr Truth operator!(Truth a) {
     if (a == Truth::unknown) return a;
     return a == Truth::yes ? Truth::no : Truth::yes;
@@ -18,7 +20,9 @@ constexpr Truth operator&&(Truth a, Truth b) {
     if (a == Truth::no || b == Truth::no) return Truth::no;
     return a == Truth::yes && b == Truth::yes ? Truth::yes : Truth::unknown;
 }
-constexpr Truth operator||(Truth a, Truth b) { return !(!a && !b); }
+constexpr Truth operator||(Truth a, Truth b) {
+    return !(!a && !b);
+}
 
 /// A number all of whose bits are known. The fast path of the entry checks computes with it.
 struct ExactWord {
@@ -50,7 +54,8 @@ struct ExactWord {
 };
 
 /// A number some of whose bits are known. Invariant: `value` has no bit outside `known`.
-/// Every operation is sound (what it calls known holds for each completion of its operands), and bitwise exact.
+/// Every operation is sound (what it calls known holds for each completion of its operands), and bitwise
+/// exact.
 struct PartialWord {
     using Bool = Truth;
     std::uint64_t value = 0;
@@ -107,8 +112,12 @@ struct PartialWord {
 
 // ---- choices: the same spelling for both kinds of word -------------------------------------------------
 
-constexpr bool select(bool condition, bool a, bool b) { return condition ? a : b; }
-constexpr ExactWord select(bool condition, ExactWord a, ExactWord b) { return condition ? a : b; }
+constexpr bool select(bool condition, bool a, bool b) {
+    return condition ? a : b;
+}
+constexpr ExactWord select(bool condition, ExactWord a, ExactWord b) {
+    return condition ? a : b;
+}
 /// An unknown condition does not matter where both choices agree.
 constexpr Truth select(Truth condition, Truth a, Truth b) {
     if (condition == Truth::unknown) return a == b ? a : Truth::unknown;
@@ -121,7 +130,9 @@ constexpr PartialWord select(Truth condition, PartialWord a, PartialWord b) {
 
 /// No bit of `word` at or above bit `width`. An unknown width lies between 36 and 52: no processor with
 /// Intel 64 and VMX has fewer than 36 physical-address bits, and the architecture ends at 52.
-constexpr bool fits_in(ExactWord word, ExactWord width) { return (word >> static_cast<unsigned>(width.raw)).raw == 0; }
+constexpr bool fits_in(ExactWord word, ExactWord width) {
+    return (word >> static_cast<unsigned>(width.raw)).raw == 0;
+}
 constexpr Truth fits_in(PartialWord word, PartialWord width) {
     if (width.fully_known()) return (word >> static_cast<unsigned>(width.value)) == PartialWord{0};
     const Truth widest = (word >> 52U) == PartialWord{0};
@@ -130,7 +141,11 @@ constexpr Truth fits_in(PartialWord word, PartialWord width) {
     return narrowest == Truth::yes ? Truth::yes : Truth::unknown;
 }
 
-constexpr bool implies(bool a, bool b) { return !a || b; }
-constexpr Truth implies(Truth a, Truth b) { return !a || b; }
+constexpr bool implies(bool a, bool b) {
+    return !a || b;
+}
+constexpr Truth implies(Truth a, Truth b) {
+    return !a || b;
+}
 
 }  // namespace hyperstep::vmx

@@ -16,7 +16,8 @@ constexpr std::array<SlotInfo, slot_count> slots{{
 #define MEMORY_STATE(slot, name, meaning) {SlotKind::memory, name, meaning, 0},
 #include "vmx/rules/memory_state.def"
 #undef MEMORY_STATE
-#define CAPABILITY_MSR(slot, index, name, known, value) {SlotKind::capability, name, "VMX capability MSR", index},
+#define CAPABILITY_MSR(slot, index, name, known, value) \
+    {SlotKind::capability, name, "VMX capability MSR", index},
 #define CAPABILITY_FACT(slot, name, known, value, meaning) {SlotKind::capability, name, meaning, 0},
 #include "vmx/rules/capabilities.def"
 #undef CAPABILITY_MSR
@@ -41,7 +42,9 @@ std::vector<Slot> collect(SlotKind kind) {
 
 }  // namespace
 
-const SlotInfo& info(Slot s) { return slots.at(position(s)); }
+const SlotInfo& info(Slot s) {
+    return slots.at(position(s));
+}
 
 Slot slot_of(Field f) {
     const auto row = static_cast<std::size_t>(&info(f) - all_fields().data());
@@ -66,12 +69,16 @@ std::optional<Slot> slot_named(std::string_view name) {
 }
 
 std::span<const Slot> slots_of(SlotKind kind) {
-    static const std::array<std::vector<Slot>, 5> by_kind{
-        collect(SlotKind::field), collect(SlotKind::processor), collect(SlotKind::memory),
-        collect(SlotKind::capability), collect(SlotKind::option)};
+    static const std::array<std::vector<Slot>, 5> by_kind{collect(SlotKind::field),
+                                                          collect(SlotKind::processor),
+                                                          collect(SlotKind::memory),
+                                                          collect(SlotKind::capability),
+                                                          collect(SlotKind::option)};
     return by_kind.at(static_cast<std::size_t>(kind));
 }
 
-std::span<const OptionInfo> all_options() { return options; }
+std::span<const OptionInfo> all_options() {
+    return options;
+}
 
 }  // namespace hyperstep::vmx

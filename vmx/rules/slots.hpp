@@ -10,8 +10,9 @@
 
 namespace hyperstep::vmx {
 
-/// Everything that a VM-entry check may read, as flat numbered slots: first the VMCS fields in the order of their
-/// encodings, then the processor's state, what was fetched from memory, its capabilities, and the named options.
+/// Everything that a VM-entry check may read, as flat numbered slots: first the VMCS fields in the order of
+/// their encodings, then the processor's state, what was fetched from memory, its capabilities, and the named
+/// options.
 enum class Slot : std::uint16_t {
 #define VMCS_FIELD(short_name, type, width, index, present, name) short_name,
 #include "vmx/rules/vmcs_fields.def"
@@ -22,7 +23,7 @@ enum class Slot : std::uint16_t {
 #define MEMORY_STATE(slot, name, meaning) slot,
 #include "vmx/rules/memory_state.def"
 #undef MEMORY_STATE
-#define CAPABILITY_MSR(slot, index, name, known, value) slot,
+#define CAPABILITY_MSR(slot, index, name, known, value)    slot,
 #define CAPABILITY_FACT(slot, name, known, value, meaning) slot,
 #include "vmx/rules/capabilities.def"
 #undef CAPABILITY_MSR
@@ -34,7 +35,9 @@ enum class Slot : std::uint16_t {
 };
 
 inline constexpr std::size_t slot_count = static_cast<std::size_t>(Slot::count);
-constexpr std::size_t position(Slot s) { return static_cast<std::size_t>(s); }
+constexpr std::size_t position(Slot s) {
+    return static_cast<std::size_t>(s);
+}
 
 enum class SlotKind : std::uint8_t { field, processor, memory, capability, option };
 

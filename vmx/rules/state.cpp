@@ -21,7 +21,7 @@ struct Universal {
 
 /// What every Intel processor with Intel 64 and VMX has in common.
 constexpr auto universal = std::to_array<Universal>({
-#define CAPABILITY_MSR(slot, index, name, known, value) {Slot::slot, known, value},
+#define CAPABILITY_MSR(slot, index, name, known, value)    {Slot::slot, known, value},
 #define CAPABILITY_FACT(slot, name, known, value, meaning) {Slot::slot, known, value},
 #include "vmx/rules/capabilities.def"
 #undef CAPABILITY_MSR
@@ -45,13 +45,15 @@ void State::set(Slot s, PartialWord word) {
 void State::complete_with_zeros() {
     for (std::size_t i = 0; i < slot_count; ++i) {
         const SlotKind kind = info(static_cast<Slot>(i)).kind;
-        if (kind == SlotKind::field || kind == SlotKind::processor || kind == SlotKind::memory) known_[i] = ~0ULL;
+        if (kind == SlotKind::field || kind == SlotKind::processor || kind == SlotKind::memory)
+            known_[i] = ~0ULL;
     }
     msr_load_complete = true;
 }
 
 bool State::complete() const {
-    return msr_load_complete && std::all_of(known_.begin(), known_.end(), [](std::uint64_t k) { return k == ~0ULL; });
+    return msr_load_complete &&
+           std::all_of(known_.begin(), known_.end(), [](std::uint64_t k) { return k == ~0ULL; });
 }
 
 }  // namespace hyperstep::vmx

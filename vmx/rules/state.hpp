@@ -18,11 +18,12 @@ struct MsrEntry {
     friend bool operator==(const MsrEntry&, const MsrEntry&) = default;
 };
 
-/// All that a VM entry looks at, as far as it is known: one word and one known-mask a slot, and the MSR-load area.
-/// A plain value. A slot never has a value bit that is not known.
+/// All that a VM entry looks at, as far as it is known: one word and one known-mask a slot, and the MSR-load
+/// area. A plain value. A slot never has a value bit that is not known.
 class State {
 public:
-    /// Nothing known but the options (at their defaults) and what holds for every Intel processor with Intel 64.
+    /// Nothing known but the options (at their defaults) and what holds for every Intel processor with
+    /// Intel 64.
     State();
 
     PartialWord operator[](Slot s) const { return PartialWord{value_[position(s)], known_[position(s)]}; }

@@ -11,16 +11,19 @@ constexpr auto fields = std::to_array<FieldInfo>({
 #include "vmx/rules/vmcs_fields.def"
 #undef VMCS_FIELD
 });
-static_assert(std::is_sorted(fields.begin(), fields.end(),
-                             [](const FieldInfo& a, const FieldInfo& b) { return a.field < b.field; }));
+static_assert(std::is_sorted(fields.begin(), fields.end(), [](const FieldInfo& a, const FieldInfo& b) {
+    return a.field < b.field;
+}));
 
 }  // namespace
 
-std::span<const FieldInfo> all_fields() { return fields; }
+std::span<const FieldInfo> all_fields() {
+    return fields;
+}
 
 const FieldInfo& info(Field f) {
-    return *std::lower_bound(fields.begin(), fields.end(), f,
-                             [](const FieldInfo& a, Field b) { return a.field < b; });
+    return *std::lower_bound(
+        fields.begin(), fields.end(), f, [](const FieldInfo& a, Field b) { return a.field < b; });
 }
 
 std::optional<Field> field_named(std::string_view short_name) {

@@ -13,8 +13,8 @@ enum class FieldType : std::uint8_t { control, exit, guest, host };
 
 /// The encoding that names a whole field (access type "full"). `index` is bits 9:1.
 constexpr std::uint16_t encode(FieldType type, FieldWidth width, unsigned index) {
-    return static_cast<std::uint16_t>(static_cast<unsigned>(width) << 13U | static_cast<unsigned>(type) << 10U |
-                                      (index & 0x1ffU) << 1U);
+    return static_cast<std::uint16_t>(static_cast<unsigned>(width) << 13U |
+                                      static_cast<unsigned>(type) << 10U | (index & 0x1ffU) << 1U);
 }
 
 /// Every VMCS field of the tables; the value of an enumerator is its encoding.
@@ -25,10 +25,18 @@ enum class Field : std::uint16_t {
 #undef VMCS_FIELD
 };
 
-constexpr std::uint16_t encoding(Field f) { return static_cast<std::uint16_t>(f); }
-constexpr FieldWidth width_of(Field f) { return static_cast<FieldWidth>(encoding(f) >> 13U & 3U); }
-constexpr FieldType type_of(Field f) { return static_cast<FieldType>(encoding(f) >> 10U & 3U); }
-constexpr unsigned index_of(Field f) { return encoding(f) >> 1U & 0x1ffU; }
+constexpr std::uint16_t encoding(Field f) {
+    return static_cast<std::uint16_t>(f);
+}
+constexpr FieldWidth width_of(Field f) {
+    return static_cast<FieldWidth>(encoding(f) >> 13U & 3U);
+}
+constexpr FieldType type_of(Field f) {
+    return static_cast<FieldType>(encoding(f) >> 10U & 3U);
+}
+constexpr unsigned index_of(Field f) {
+    return encoding(f) >> 1U & 0x1ffU;
+}
 /// The bits that a field can hold. Natural-width fields have 64: the processors modelled have Intel 64.
 constexpr std::uint64_t mask_of(Field f) {
     switch (width_of(f)) {

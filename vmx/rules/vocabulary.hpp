@@ -6,9 +6,9 @@
 #include "vmx/rules/registers.hpp"
 #include "vmx/rules/slots.hpp"
 
-// The words in which the entry checks are written. Each is a template over the view, because a check is read in
-// several ways: exactly (ExactView), with unknowns (PartialView), and by tests that record or disturb what it does.
-// A view gives View::Word, View::Bool and `Word operator[](Slot) const`.
+// The words in which the entry checks are written. Each is a template over the view, because a check is read
+// in several ways: exactly (ExactView), with unknowns (PartialView), and by tests that record or disturb what
+// it does. A view gives View::Word, View::Bool and `Word operator[](Slot) const`.
 namespace hyperstep::vmx::vocabulary {
 
 template <class V>
@@ -68,14 +68,16 @@ BoolOf<V> high_bits_equal(const V& /*v*/, WordOf<V> address) {
 /// Canonical for the linear-address width that the processor supports, whatever CR4.LA57 says.
 template <class V>
 BoolOf<V> canonical(const V& v, WordOf<V> address) {
-    return select(v[Slot::linear_width] == WordOf<V>{57}, high_bits_equal<56>(v, address),
+    return select(v[Slot::linear_width] == WordOf<V>{57},
+                  high_bits_equal<56>(v, address),
                   high_bits_equal<47>(v, address));
 }
 
 /// Bits 63:N are equal, N being the linear-address width: one bit weaker than canonical.
 template <class V>
 BoolOf<V> within_linear_width(const V& v, WordOf<V> address) {
-    return select(v[Slot::linear_width] == WordOf<V>{57}, high_bits_equal<57>(v, address),
+    return select(v[Slot::linear_width] == WordOf<V>{57},
+                  high_bits_equal<57>(v, address),
                   high_bits_equal<48>(v, address));
 }
 
@@ -120,7 +122,8 @@ BoolOf<V> injecting(const V& v) {
 /// A valid event of this type is to be injected.
 template <class V>
 BoolOf<V> injecting(const V& v, EventType type) {
-    return injecting(v) && v[Slot::entry_intr_info][InterruptionInfo::type] == WordOf<V>{static_cast<std::uint64_t>(type)};
+    return injecting(v) &&
+           v[Slot::entry_intr_info][InterruptionInfo::type] == WordOf<V>{static_cast<std::uint64_t>(type)};
 }
 
 /// An option is at its second choice.
@@ -129,7 +132,8 @@ BoolOf<V> chosen(const V& v, Slot option) {
     return v[option] == WordOf<V>{1};
 }
 
-// ---- control registers and MSRs, of guest and host alike ----------------------------------------------------
+// ---- control registers and MSRs, of guest and host alike
+// ----------------------------------------------------
 
 /// The processor supports Intel 64 architecture.
 template <class V>
@@ -172,7 +176,8 @@ BoolOf<V> has_fixed_0_bits(const V& v, WordOf<V> cr, WordOf<V> fixed1, WordOf<V>
     return only_valid_bits(v, cr, fixed1 | exempt);
 }
 
-/// No bit of CR3 at or above the physical-address width; LAM_U57 and LAM_U48 (62:61) are valid where LAM is supported.
+/// No bit of CR3 at or above the physical-address width; LAM_U57 and LAM_U48 (62:61) are valid where LAM is
+/// supported.
 template <class V>
 BoolOf<V> cr3_within_width(const V& v, WordOf<V> cr3) {
     using W = WordOf<V>;
@@ -196,8 +201,8 @@ BoolOf<V> fred_ssp_valid(const V& v, WordOf<V> ssp) {
     return canonical(v, ssp) && (ssp & WordOf<V>{0x7}) == WordOf<V>{0};
 }
 
-/// IA32_S_CET without its reserved bits 9:6. (Bits of a CET feature that the processor lacks are reserved as well;
-/// a processor that lacks either is not described by our capabilities.)
+/// IA32_S_CET without its reserved bits 9:6. (Bits of a CET feature that the processor lacks are reserved as
+/// well; a processor that lacks either is not described by our capabilities.)
 template <class V>
 BoolOf<V> s_cet_bits_valid(const V& /*v*/, WordOf<V> s_cet) {
     return (s_cet & WordOf<V>{0x3c0}) == WordOf<V>{0};
@@ -212,8 +217,8 @@ BoolOf<V> s_cet_tracker_valid(const V& /*v*/, WordOf<V> s_cet) {
 template <class V>
 BoolOf<V> rtit_ranges_valid(const V& /*v*/, WordOf<V> ctl) {
     const WordOf<V> highest{2};
-    return ctl[Bits<35, 32>{}] <= highest && ctl[Bits<39, 36>{}] <= highest && ctl[Bits<43, 40>{}] <= highest &&
-           ctl[Bits<47, 44>{}] <= highest;
+    return ctl[Bits<35, 32>{}] <= highest && ctl[Bits<39, 36>{}] <= highest &&
+           ctl[Bits<43, 40>{}] <= highest && ctl[Bits<47, 44>{}] <= highest;
 }
 
 // ---- controls, event injection, SMM -------------------------------------------------------------------
@@ -361,12 +366,13 @@ BoolOf<V> guest_uses_pae_paging(const V& v) {
     return v[Slot::guest_cr0][Cr0::pg] && v[Slot::guest_cr4][Cr4::pae] && !on(v, entry::ia32e_mode_guest);
 }
 
-/// A page-directory-pointer-table entry that is absent, or that has no reserved bit set: 2:1, 8:5, and those at or
-/// above the physical-address width.
+/// A page-directory-pointer-table entry that is absent, or that has no reserved bit set: 2:1, 8:5, and those
+/// at or above the physical-address width.
 template <class V>
 BoolOf<V> pdpte_valid(const V& v, Slot entry) {
     using W = WordOf<V>;
-    return implies(v[entry][Bits<0>{}], (v[entry] & W{0x1e6}) == W{0} && fits_in(v[entry], v[Slot::maxphyaddr]));
+    return implies(v[entry][Bits<0>{}],
+                   (v[entry] & W{0x1e6}) == W{0} && fits_in(v[entry], v[Slot::maxphyaddr]));
 }
 
 }  // namespace hyperstep::vmx::vocabulary

@@ -1,3 +1,5 @@
+#include "vmx/rules/boundary.hpp"
+
 #include <algorithm>
 #include <set>
 #include <string>
@@ -6,7 +8,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/vmx/rules/coverage.hpp"
-#include "vmx/rules/boundary.hpp"
 #include "vmx/rules/evaluate.hpp"
 
 // For every rule of the entry checks: a state that breaks exactly it, and a nearest one that does not.
@@ -58,7 +59,8 @@ TEST(Boundaries, EveryCheckHasOne) {
         EXPECT_TRUE(find_check(b.id)) << "no check is named " << b.id;
         with.insert(b.id);
     }
-    for (const EntryCheck& check : all_checks()) EXPECT_TRUE(with.contains(check.id)) << check.id << " has no boundary";
+    for (const EntryCheck& check : all_checks())
+        EXPECT_TRUE(with.contains(check.id)) << check.id << " has no boundary";
 }
 
 TEST(Boundaries, BreakExactlyTheirRule) {

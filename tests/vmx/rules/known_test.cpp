@@ -1,9 +1,9 @@
+#include "vmx/rules/known.hpp"
+
 #include <cstdint>
 #include <vector>
 
 #include <gtest/gtest.h>
-
-#include "vmx/rules/known.hpp"
 
 // Arithmetic with unknown bits, against the definition: an operation on all completions of its operands.
 namespace hyperstep::vmx {
@@ -49,7 +49,9 @@ Truth best_truth(Operation op, PartialWord a, PartialWord b) {
     return never ? Truth::no : Truth::unknown;
 }
 
-bool same(PartialWord a, PartialWord b) { return a.value == b.value && a.known == b.known; }
+bool same(PartialWord a, PartialWord b) {
+    return a.value == b.value && a.known == b.known;
+}
 
 TEST(PartialWord, BitwiseOperationsAreExact) {
     for (const PartialWord a : partial_words()) {
@@ -101,15 +103,15 @@ constexpr struct {
     Truth a, b, conjunction, disjunction, implication;
 } kleene[] = {
     // a       b        a and b  a or b   a implies b
-    {no,      no,      no,      no,      yes},
-    {no,      unknown, no,      unknown, yes},
-    {no,      yes,     no,      yes,     yes},
-    {unknown, no,      no,      unknown, unknown},
+    {no, no, no, no, yes},
+    {no, unknown, no, unknown, yes},
+    {no, yes, no, yes, yes},
+    {unknown, no, no, unknown, unknown},
     {unknown, unknown, unknown, unknown, unknown},
-    {unknown, yes,     unknown, yes,     yes},
-    {yes,     no,      no,      yes,     no},
-    {yes,     unknown, unknown, yes,     unknown},
-    {yes,     yes,     yes,     yes,     yes},
+    {unknown, yes, unknown, yes, yes},
+    {yes, no, no, yes, no},
+    {yes, unknown, unknown, yes, unknown},
+    {yes, yes, yes, yes, yes},
 };
 
 TEST(Truth, IsKleenes) {

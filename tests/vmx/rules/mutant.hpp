@@ -4,28 +4,28 @@
 
 #include "vmx/rules/state.hpp"
 
-// A view through which predicates do one thing wrong. Each operation that a predicate performs passes through these
-// types and is counted; the one with the planned number is done differently.
+// A view through which predicates do one thing wrong. Each operation that a predicate performs passes through
+// these types and is counted; the one with the planned number is done differently.
 namespace hyperstep::vmx {
 
 struct Mutation {
     enum class Kind : std::uint8_t {
         none,
-        swap_field,   ///< the neighbouring slot is read instead
-        other_bit,    ///< bit n+1 is read instead of bit n; a range starts one bit higher
-        comparison,   ///< == for !=, < for <=, and the other way round
-        condition,    ///< AND for OR and the other way round; the converse of an implication
-        negation,     ///< NOT left out
-        shift,        ///< one bit further
-        choice,       ///< the other branch of select
-        mask,         ///< AND with a constant that lacks its lowest bit
-        width,        ///< an address may be one bit wider
+        swap_field,  ///< the neighbouring slot is read instead
+        other_bit,   ///< bit n+1 is read instead of bit n; a range starts one bit higher
+        comparison,  ///< == for !=, < for <=, and the other way round
+        condition,   ///< AND for OR and the other way round; the converse of an implication
+        negation,    ///< NOT left out
+        shift,       ///< one bit further
+        choice,      ///< the other branch of select
+        mask,        ///< AND with a constant that lacks its lowest bit
+        width,       ///< an address may be one bit wider
     };
     std::uint64_t at = ~0ULL;  ///< which operation, from 0
 
     // Filled in as a predicate runs:
-    std::uint64_t count = 0;   ///< operations done so far
-    Kind done = Kind::none;    ///< what was done differently
+    std::uint64_t count = 0;  ///< operations done so far
+    Kind done = Kind::none;   ///< what was done differently
 
     bool now(Kind kind) {
         if (count++ != at) return false;
@@ -35,9 +35,12 @@ struct Mutation {
 };
 
 inline thread_local Mutation* current_mutation = nullptr;
-inline bool mutate(Mutation::Kind kind) { return current_mutation->now(kind); }
+inline bool mutate(Mutation::Kind kind) {
+    return current_mutation->now(kind);
+}
 
-/// A bool whose operators are counted; both sides are always evaluated, so that counts do not depend on the state.
+/// A bool whose operators are counted; both sides are always evaluated, so that counts do not depend on the
+/// state.
 struct MutantBool {
     bool value = false;
     friend MutantBool operator!(MutantBool a) {

@@ -12,8 +12,8 @@
 #include "vmx/rules/check_code.hpp"
 #include "vmx/rules/evaluate.hpp"
 
-// Do the boundary states notice a wrong predicate? Every operation of every predicate is done wrong once, and some
-// state must then be judged differently: a rule's own broken state, one of its twins, or a valid state.
+// Do the boundary states notice a wrong predicate? Every operation of every predicate is done wrong once, and
+// some state must then be judged differently: a rule's own broken state, one of its twins, or a valid state.
 namespace hyperstep::vmx {
 namespace {
 
@@ -53,7 +53,8 @@ std::vector<Witness> all_witnesses() {
     return witnesses;
 }
 
-/// The rule is broken in this state, as the mutated code sees it. Sets what was mutated, and how many operations ran.
+/// The rule is broken in this state, as the mutated code sees it. Sets what was mutated, and how many
+/// operations ran.
 bool broken_with(const CheckCode<MutantView>& code, const State& state, Mutation& mutation) {
     mutation.count = 0;
     current_mutation = &mutation;
@@ -109,23 +110,36 @@ TEST(Mutations, AViewWithoutAMutationIsExact) {
 }
 
 std::string name_of(Mutation::Kind kind) {
-    constexpr std::array names{"none",     "swap_field", "other_bit", "comparison", "condition",
-                               "negation", "shift",      "choice",    "mask",       "width"};
+    constexpr std::array names{"none",
+                               "swap_field",
+                               "other_bit",
+                               "comparison",
+                               "condition",
+                               "negation",
+                               "shift",
+                               "choice",
+                               "mask",
+                               "width"};
     return names.at(static_cast<std::size_t>(kind));
 }
 
-/// Mutants that no state can tell from the rule, or only a state that breaks an earlier rule: how many, and why.
+/// Mutants that no state can tell from the rule, or only a state that breaks an earlier rule: how many, and
+/// why.
 struct Indistinguishable {
     std::string_view id;
     std::size_t most;
     std::string_view why;
 };
 constexpr Indistinguishable indistinguishable[] = {
-    {"ctl.inject.errcode_forbidden_realmode", 1, "only an option tells the two conditions apart; options_test.cpp does"},
+    {"ctl.inject.errcode_forbidden_realmode",
+     1,
+     "only an option tells the two conditions apart; options_test.cpp does"},
     {"ctl.inject.errcode_required", 1, "only an option tells the slots apart; options_test.cpp does"},
     {"host.cr3.width", 1, "bit 0 of LAM's mask is 0 already"},
     {"guest.cr3.width", 1, "bit 0 of LAM's mask is 0 already"},
-    {"guest.seg.cs.d_with_l", 1, "virtual-8086 mode inside IA-32e mode breaks guest.rflags.vm_ia32e and a row of others"},
+    {"guest.seg.cs.d_with_l",
+     1,
+     "virtual-8086 mode inside IA-32e mode breaks guest.rflags.vm_ia32e and a row of others"},
     {"guest.rflags.if_with_extint", 1, "type 1 is refused before"},
     {"guest.int.extint_sti_movss", 1, "type 1 is refused before"},
     {"guest.ssp.linear_width", 7, "the branch that option guest_ssp_rule chooses; options_test.cpp shows it"},

@@ -6,8 +6,8 @@
 #include "vmx/rules/boundary.hpp"
 #include "vmx/rules/check_code.hpp"
 
-// A row declares the slots it reads: that list is documentation, tells what an unknown row needs, and decides which
-// rows have to be looked at again when a field changes. So it must be what the predicates really read.
+// A row declares the slots it reads: that list is documentation, tells what an unknown row needs, and decides
+// which rows have to be looked at again when a field changes. So it must be what the predicates really read.
 namespace hyperstep::vmx {
 namespace {
 
@@ -39,7 +39,8 @@ TEST(Reads, DeclaredAreThoseRecorded) {
         static_cast<void>(code[i].applies(view));
         static_cast<void>(code[i].holds(view));
         EXPECT_EQ(names(seen), names(all_checks()[i].reads));
-        EXPECT_EQ(names(all_checks()[i].reads).size(), all_checks()[i].reads.size()) << "a slot is declared twice";
+        EXPECT_EQ(names(all_checks()[i].reads).size(), all_checks()[i].reads.size())
+            << "a slot is declared twice";
     }
 }
 
