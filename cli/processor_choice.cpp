@@ -21,12 +21,9 @@ tl::expected<vmx::Capabilities, std::string> choose_processor(const std::string&
         cpu = *known;
     }
     if (msrs_file.empty()) return cpu;
-    std::string text;
-    const auto problem = read_pieces(msrs_file, [&](std::string_view piece) {
-        if (text.size() <= explain::max_msr_file_bytes) text += piece;
-    });
-    if (problem) return tl::unexpected(*problem);
-    const auto read = explain::read_msrs(text);
+    const auto text = read_whole(msrs_file, explain::max_msr_file_bytes);
+    if (!text) return tl::unexpected(text.error());
+    const auto read = explain::read_msrs(*text);
     if (read) {
         for (const std::string& note : read->notes)
             std::cerr << "hyperstep: " << msrs_file << ": " << note << '\n';

@@ -97,13 +97,9 @@ int create(const VmcsOptions& options) {
 /// chooses.
 tl::expected<vmx::State, std::string> state_to_check(const VmcsOptions& options) {
     constexpr std::size_t most = std::size_t{1} << 26U;
-    std::string text;
-    const auto problem = read_pieces(options.file, [&](std::string_view piece) {
-        if (text.size() <= most) text += piece;
-    });
-    if (problem) return tl::unexpected(*problem);
-    if (text.size() > most) return tl::unexpected(options.file + ": is longer than 64 MiB: no state");
-    auto read = explain::read_state(text);
+    const auto text = read_whole(options.file, most);
+    if (!text) return tl::unexpected(text.error());
+    auto read = explain::read_state(*text);
     if (!read) {
         const std::string where = read.error().line != 0 ? ":" + std::to_string(read.error().line) : "";
         return tl::unexpected(options.file + where + ": " + read.error().what);

@@ -152,6 +152,8 @@ TEST(VmcsCommand, RefusedIs1UnreadableIs2) {
     const std::string no_state = folder.write("no_state", "hello");
     EXPECT_EQ(run({"vmcs", "check", no_state.c_str()}).status, 2);
     EXPECT_EQ(run({"vmcs", "check", "/no/such/file"}).status, 2);
+    EXPECT_TRUE(has(run({"vmcs", "check", "/dev/zero"}).err, "/dev/zero: is longer than"));
+    EXPECT_TRUE(has(run({"cpu", "show", "--msrs", "/dev/zero"}).err, "/dev/zero: is longer than"));
     EXPECT_EQ(run({"vmcs", "check", "--cpu", "no-such-cpu", refused.c_str()}).status, 2);
 }
 
