@@ -66,6 +66,8 @@ int run_command_line(std::span<const char* const> arguments) {
         add_vmcs(app, status);
         add_cpu(app, status);
         add_generate(app, status);
+        add_tour(app, status);
+        add_report(app, status);
         return parse(app, arguments, status);
     } catch (const std::exception& error) {
         std::cerr << "hyperstep: internal error: " << error.what() << '\n';

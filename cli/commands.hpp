@@ -14,5 +14,7 @@ void add_rules(CLI::App& app, int& status);
 void add_vmcs(CLI::App& app, int& status);
 void add_cpu(CLI::App& app, int& status);
 void add_generate(CLI::App& app, int& status);
+void add_tour(CLI::App& app, int& status);
+void add_report(CLI::App& app, int& status);
 
 }  // namespace hyperstep::cli

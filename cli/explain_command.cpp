@@ -1,7 +1,6 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -12,8 +11,8 @@
 
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
-#include "cli/input_file.hpp"
-#include "cli/processor_choice.hpp"
+#include "cli/complaint.hpp"
+#include "cli/judged_input.hpp"
 #include "explain/dump.hpp"
 #include "explain/report_json.hpp"
 #include "explain/report_text.hpp"
@@ -22,41 +21,19 @@ namespace hyperstep::cli {
 namespace {
 
 constexpr int exit_broken = 1;
+constexpr const char* no_dump_recognised =
+    ": no dump was recognised: it takes the VMCS dumps of KVM, Xen, HAXM, VirtualBox and NoirVisor, register "
+    "dumps of "
+    "QEMU and KVM_GET_SREGS, vmcs12, KVM's trace events, state JSON, and lists of `field = value`";
 
 struct ExplainOptions {
     std::vector<std::string> files;
     bool json = false;
+    bool sarif = false;
     bool all_rules = false;
     std::string cpu;
     std::string msrs;
     std::string colour = "auto";
-};
-
-/// How much was read, on stderr from the first second on, if somebody watches.
-class Progress {
-public:
-    ~Progress() {
-        if (shown_) std::cerr << "\r\x1b[K";
-    }
-    Progress() = default;
-    Progress(const Progress&) = delete;
-    Progress& operator=(const Progress&) = delete;
-
-    void add(std::size_t bytes) {
-        bytes_ += bytes;
-        if (!watched_) return;
-        const auto now = std::chrono::steady_clock::now();
-        if (now - last_ < std::chrono::seconds{1}) return;
-        last_ = now;
-        shown_ = true;
-        std::cerr << "\rread " << (bytes_ >> 20U) << " MiB" << std::flush;
-    }
-
-private:
-    bool watched_ = isatty(STDERR_FILENO) != 0;
-    bool shown_ = false;
-    std::size_t bytes_ = 0;
-    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 struct Tally {
@@ -70,75 +47,47 @@ public:
     explicit Explain(const ExplainOptions& options) : options_{options} {}
 
     int run() {
-        const auto chosen = choose_processor(options_.cpu, options_.msrs);
-        if (!chosen) {
-            std::cerr << "hyperstep: " << chosen.error() << '\n';
-            return exit_usage;
-        }
-        cpu_ = *chosen;
+        const auto bench = Bench::of(options_.cpu, options_.msrs);
+        if (!bench) return complain(bench.error());
         const std::vector<std::string> standard_input{"-"};
         for (const std::string& file : options_.files.empty() ? standard_input : options_.files)
-            explain(file);
+            explain(file, *bench);
+        if (options_.sarif) std::cout << report_sarif(files_) << '\n';
         if (tally_.unreadable) return exit_usage;
         if (tally_.broken) return exit_broken;
         return tally_.dumps == 0 ? exit_usage : exit_ok;
     }
 
 private:
-    void explain(const std::string& file) {
-        explain::DumpScanner scanner;
-        std::optional<std::string> problem;
-        {
-            Progress progress;
-            problem = read_pieces(file, [&](std::string_view piece) {
-                scanner.feed(piece);
-                progress.add(piece.size());
-            });
-        }
-        const std::vector<explain::Dump> dumps = scanner.finish();
-        if (problem) {
-            std::cerr << "hyperstep: " << *problem << '\n';
+    void explain(const std::string& file, const Bench& bench) {
+        JudgedInput input = judge_file(file, bench);
+        if (input.problem) {
+            complain(*input.problem);
             tally_.unreadable = true;
-        } else if (dumps.empty()) {
-            std::cerr << "hyperstep: " << (file == "-" ? "standard input" : file)
-                      << ": no dump was recognised: it takes the VMCS dumps of KVM and Xen, register dumps "
-                         "of QEMU and "
-                         "KVM_GET_SREGS, and lists of `field = value`\n";
+        } else if (input.content.dumps.empty()) {
+            complain((file == "-" ? "standard input" : file) + no_dump_recognised);
         }
-        tally_.dumps += dumps.size();
-        options_.json ? print_json(dumps) : print_text(file, dumps);
-    }
-
-    vmx::Capabilities processor_of(const explain::Dump& dump) const {
-        const bool chosen = !options_.cpu.empty() || !options_.msrs.empty();
-        if (chosen || dump.cpu.empty()) return cpu_;
-        return vmx::preset(dump.cpu).value_or(vmx::Capabilities{});
+        tally_.dumps += input.content.dumps.size();
+        for (const explain::JudgedDump& judged : input.content.dumps)
+            tally_.broken = tally_.broken || judged.verdict.conclusion == explain::Conclusion::broken;
+        if (options_.sarif)
+            files_.push_back(std::move(input.content));
+        else if (options_.json)
+            std::cout << explain::report_json(input.content.dumps, listing()) << '\n';
+        else
+            print_text(input.content, bench);
     }
 
     explain::Listing listing() const {
         return options_.all_rules ? explain::Listing::all_rules : explain::Listing::findings;
     }
 
-    void print_json(const std::vector<explain::Dump>& dumps) {
-        std::vector<explain::JudgedDump> judged;
-        judged.reserve(dumps.size());
-        for (const explain::Dump& dump : dumps) {
-            const vmx::Capabilities cpu = processor_of(dump);
-            judged.push_back({dump, judged_state(dump, cpu), judge(dump, cpu)});
-            tally_.broken = tally_.broken || judged.back().verdict.conclusion == explain::Conclusion::broken;
-        }
-        std::cout << explain::report_json(judged, listing()) << '\n';
-    }
-
-    void print_text(const std::string& file, const std::vector<explain::Dump>& dumps) {
+    void print_text(const explain::JudgedFile& input, const Bench& bench) {
         const explain::TextOptions text{colour(), listing()};
-        for (const explain::Dump& dump : dumps) {
-            const vmx::Capabilities cpu = processor_of(dump);
-            const explain::Verdict verdict = judge(dump, cpu);
-            tally_.broken = tally_.broken || verdict.conclusion == explain::Conclusion::broken;
+        for (const explain::JudgedDump& judged : input.dumps) {
             if (printed_) std::cout << '\n';
-            if (options_.files.size() > 1) std::cout << file << ": ";
-            std::cout << report_text(dump, cpu, verdict, text);
+            if (options_.files.size() > 1) std::cout << input.file << ": ";
+            std::cout << report_text(judged.dump, bench.processor_of(judged.dump), judged.verdict, text);
             printed_ = true;
         }
     }
@@ -151,8 +100,8 @@ private:
     }
 
     const ExplainOptions& options_;
-    vmx::Capabilities cpu_;
     Tally tally_;
+    std::vector<explain::JudgedFile> files_;  ///< kept for the one log of all files
     bool printed_ = false;
 };
 
@@ -164,6 +113,8 @@ void add_explain(CLI::App& app, int& status) {
     command->add_option(
         "FILE", options->files, "Files with dumps and anything else; - or none: standard input");
     command->add_flag("--json", options->json, "One JSON object an input on stdout");
+    command->add_flag("--sarif", options->sarif, "One SARIF 2.1.0 log of all inputs on stdout")
+        ->excludes("--json");
     command->add_flag("--all-rules", options->all_rules, "Say how every check stands");
     command->add_option("--cpu", options->cpu, "The processor: a preset's name")->type_name("NAME");
     command

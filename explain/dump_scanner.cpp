@@ -59,14 +59,13 @@ void drop_stray_lists(std::vector<Dump>& dumps) {
     dumps.resize(kept);
 }
 
-/// Which VMCS dump each guest's view stands next to: the last one before it that has none of its kind yet; at
-/// the start of the text, the first one.
+/// Which VMCS dump each guest's view stands next to: the last one before it if that has none of its kind yet,
+/// else the next one.
 std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
     std::vector<Dump> kept;
     std::optional<std::size_t> owner;  // in kept
     bool owner_has_qemu = false, owner_has_sregs = false;
-    std::vector<Dump> ahead;  // views before the first VMCS dump
-    bool any_vmcs = false;
+    std::vector<Dump> ahead;  // views that wait for the next VMCS dump
     const auto attach = [&](Dump&& view) {
         bool& taken = view.format == Format::qemu ? owner_has_qemu : owner_has_sregs;
         if (taken) return false;
@@ -76,11 +75,7 @@ std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
     };
     for (Dump& dump : dumps) {
         if (is_guest_view(dump)) {
-            if (owner && attach(std::move(dump))) continue;
-            if (owner || any_vmcs)
-                kept.push_back(std::move(dump));
-            else
-                ahead.push_back(std::move(dump));
+            if (!owner || !attach(std::move(dump))) ahead.push_back(std::move(dump));
             continue;
         }
         const bool vmcs = shows_vmcs(dump);
@@ -88,13 +83,10 @@ std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
         if (!vmcs) continue;
         owner = kept.size() - 1;
         owner_has_qemu = owner_has_sregs = false;
-        if (!any_vmcs && !ahead.empty()) {
-            // Only the nearest one of each kind stands next to the dump.
-            for (auto view = ahead.rbegin(); view != ahead.rend(); ++view)
-                if (!attach(std::move(*view))) kept.push_back(std::move(*view));
-            ahead.clear();
-        }
-        any_vmcs = true;
+        // Only the nearest one of each kind stands next to the dump.
+        for (auto view = ahead.rbegin(); view != ahead.rend(); ++view)
+            if (!attach(std::move(*view))) kept.push_back(std::move(*view));
+        ahead.clear();
     }
     for (Dump& view : ahead) kept.push_back(std::move(view));
     std::stable_sort(

@@ -10,7 +10,7 @@ namespace hyperstep::explain::test {
 namespace {
 
 std::filesystem::path folder() {
-    return std::filesystem::path{__FILE__}.parent_path() / "dumps";
+    return std::filesystem::path{__FILE__}.parent_path().parent_path().parent_path() / "casebook" / "dumps";
 }
 
 }  // namespace
@@ -23,7 +23,7 @@ std::string sample(std::string_view name) {
 std::vector<std::string> sample_names() {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator{folder()})
-        names.push_back(entry.path().stem().string());
+        if (entry.path().extension() == ".txt") names.push_back(entry.path().stem().string());
     std::sort(names.begin(), names.end());
     return names;
 }

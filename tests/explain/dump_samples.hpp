@@ -7,7 +7,7 @@
 
 namespace hyperstep::explain::test {
 
-/// The text of tests/explain/dumps/<name>.txt.
+/// The text of casebook/dumps/<name>.txt.
 std::string sample(std::string_view name);
 /// The names of the samples there, sorted.
 std::vector<std::string> sample_names();

@@ -1,4 +1,4 @@
-// The real dumps of tests/explain/dumps, with numbers taken from their texts by eye.
+// The real dumps of casebook/dumps, with numbers taken from their texts by eye.
 #include "tests/explain/dump_samples.hpp"
 
 #include <gtest/gtest.h>

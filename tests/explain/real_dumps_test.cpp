@@ -29,12 +29,16 @@ struct RealDump {
 const RealDump real_dumps[] = {
     {"01-smm-sti.txt", {"guest.int.sti_needs_if"}, Conclusion::broken, true},
     {"02-ept-violation-healthy.txt", {}, Conclusion::holds, std::nullopt},
+    {"05-unexpected-ve.txt", {}, Conclusion::holds, std::nullopt},
     {"07-ds-not-accessed.txt",
      {"guest.seg.ds.type_accessed", "guest.seg.es.type_accessed"},
      Conclusion::broken,
      true},
     {"08-xen-debug-key.txt", {}, Conclusion::holds, std::nullopt},
+    {"12-xen-icebp-mov-ss.txt", {"guest.pdbg.bs_required"}, Conclusion::broken, true},
+    {"15-hardware-error-0.txt", {}, Conclusion::holds, std::nullopt},
     {"18-interrupt-with-if-0.txt", {"guest.rflags.if_with_extint"}, Conclusion::broken, std::nullopt},
+    {"20-xen-cr3-bit-63.txt", {"guest.cr3.width"}, Conclusion::broken, true},
     {"26-noirvisor-error-7.txt", {}, Conclusion::unknown, std::nullopt},
     {"29-sregs-cs-base.txt", {"guest.seg.cs.base.high"}, Conclusion::broken, std::nullopt},
     {"31-haxm-invalid-guest-state.txt", {}, Conclusion::unknown, std::nullopt},
@@ -43,7 +47,8 @@ const RealDump real_dumps[] = {
 };
 
 std::string text_of(const RealDump& real) {
-    std::ifstream file{std::filesystem::path{__FILE__}.parent_path() / "dumps" / real.file};
+    const auto root = std::filesystem::path{__FILE__}.parent_path().parent_path().parent_path();
+    std::ifstream file{root / "casebook" / "dumps" / real.file};
     EXPECT_TRUE(file) << real.file;
     return {std::istreambuf_iterator<char>{file}, {}};
 }

@@ -42,6 +42,6 @@ dev_build() {
 dev_run() {
     need build
     build release hyperstep
-    [[ $# -gt 0 ]] || set -- tour
+    [[ $# -gt 0 ]] || set -- tour casebook/dumps
     exec build/release/hyperstep "$@"
 }
