@@ -156,6 +156,10 @@ TEST(StateJson, RefusalsSayWhereAndWhatToDo) {
     refusal("{\"fields\":{\"\xff\":1}}");
 }
 
+TEST(StateJson, ARefusalQuotesNoControlCharacters) {
+    EXPECT_NE(refusal(R"({"cpu":"a\u001b[31mb\u009bc"})").what.find("\"a?[31mb?c\""), std::string::npos);
+}
+
 TEST(StateJson, DeepAndLongTextsAreRefused) {
     refusal(std::string(1'000'000, '['));
     refusal(std::string(max_state_text + 1, ' '));
