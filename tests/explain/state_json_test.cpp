@@ -191,6 +191,17 @@ TEST(StateJson, APartialStateKeepsWhatItKnows) {
     EXPECT_FALSE(again.cpu_given);
 }
 
+// A dump shows entries without the address of the area: "memory" cannot hold them.
+TEST(StateJson, EntriesWithoutAnAddressAreLeftOut) {
+    vmx::State state;
+    state.msr_load = {{0xc000'0103, 0, 1}};
+    const std::string written = write_state(state, "");
+    EXPECT_EQ(written.find("msr_load_entries"), std::string::npos);
+    const NamedState again = read(written);
+    EXPECT_TRUE(again.state.msr_load.empty());
+    EXPECT_FALSE(again.state.msr_load_complete);
+}
+
 TEST(StateJson, OtherCapabilitiesThanThePresetsAreWrittenOut) {
     vmx::State state = base_state(vmx::BaseState::long_mode);
     state.set(Slot::maxphyaddr, 52);

@@ -1,5 +1,5 @@
 // Covers: explain/dump_scanner.cpp explain/line_decoder.cpp explain/log_prefixes.cpp
-// explain/record_joiner.cpp explain/words.cpp explain/draft.cpp
+// Covers: explain/record_joiner.cpp explain/words.cpp explain/draft.cpp
 #include "tests/fuzz/dump_properties.hpp"
 
 // The scanner as a whole and its text layer: lines, transport encodings, prefixes, joined lines.

@@ -1,5 +1,5 @@
 // Covers: explain/state_json_read.cpp explain/state_json_write.cpp explain/memory_image.cpp
-// explain/state_dump.cpp
+// Covers: explain/state_dump.cpp
 #include <algorithm>
 #include <cstdlib>
 #include <string>
