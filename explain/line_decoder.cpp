@@ -50,10 +50,10 @@ void append_unquoted(std::string& to, std::string_view line) {
 }
 
 /// How many bytes at `at` are a space that is not ASCII's (UTF-8 U+00A0, U+2000 to U+200B, U+202F; Latin-1
-/// A0).
+/// A0), or one of the control characters U+0080 to U+009F.
 std::size_t foreign_space(std::string_view s, std::size_t at) {
     const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
-    if (byte(at) == 0xc2 && byte(at + 1) == 0xa0) return 2;
+    if (byte(at) == 0xc2 && byte(at + 1) >= 0x80 && byte(at + 1) <= 0xa0) return 2;
     if (byte(at) == 0xe2 && byte(at + 1) == 0x80 &&
         ((byte(at + 2) >= 0x80 && byte(at + 2) <= 0x8b) || byte(at + 2) == 0xaf))
         return 3;
@@ -78,7 +78,7 @@ std::string with_plain_spaces(std::string_view s) {
         } else if (const std::size_t escape = escape_sequence(s, i); escape != 0) {
             i += escape - 1;
         } else {
-            plain += s[i] == '\t' ? ' ' : s[i];
+            plain += is_control(s[i]) ? ' ' : s[i];
         }
     }
     return plain;

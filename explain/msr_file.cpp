@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "explain/msr_collector.hpp"
+#include "explain/words.hpp"
 
 namespace hyperstep::explain {
 namespace {
@@ -168,8 +169,11 @@ tl::expected<MsrFile, TextError> read_msrs(std::string_view text) {
                                   "MSRs 0x480 to 0x493 only",
                                   max_msr_file_bytes)}};
     const std::size_t first = text.find_first_not_of(" \t\r\n");
-    if (first != std::string_view::npos && text[first] == '{') return read_msr_json(text);
-    return read_msr_lines(text);
+    const bool json = first != std::string_view::npos && text[first] == '{';
+    auto file = json ? read_msr_json(text) : read_msr_lines(text);
+    if (!file) return tl::unexpected{TextError{file.error().line, without_controls(file.error().what)}};
+    for (std::string& note : file->notes) note = without_controls(note);
+    return file;
 }
 
 }  // namespace hyperstep::explain

@@ -8,6 +8,7 @@
 #include "explain/nearest_name.hpp"
 #include "explain/state_json.hpp"
 #include "explain/state_keys.hpp"
+#include "explain/words.hpp"
 #include "vmx/rules/capabilities.hpp"
 #include "vmx/rules/evaluate.hpp"
 #include "vmx/rules/registers.hpp"
@@ -97,7 +98,8 @@ private:
         if (!section.empty()) at = text_.find("\"" + std::string{section} + "\"");
         if (at == std::string_view::npos) at = 0;
         const std::size_t found = text_.find("\"" + std::string{key} + "\"", at);
-        error_ = TextError{line_at(text_, found == std::string_view::npos ? at : found), std::move(what)};
+        error_ =
+            TextError{line_at(text_, found == std::string_view::npos ? at : found), without_controls(what)};
     }
 
     std::optional<std::uint64_t> number(std::string_view section, const std::string& key, const json& value) {

@@ -110,7 +110,8 @@ void write_fetched(ordered_json& object, const State& state, const MemoryImage& 
     }
     const std::uint64_t count =
         std::min<std::uint64_t>(state[Slot::entry_msr_load_count].value, vmx::max_msr_entries);
-    if (state.msr_load.size() != count && (complete || !state.msr_load.empty()))
+    const bool written = !state.msr_load.empty() && state.knows(Slot::entry_msr_load_addr);
+    if (state.msr_load.size() != count && (complete || written))
         object["msr_load_entries"] = state.msr_load.size();
 }
 

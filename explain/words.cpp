@@ -34,6 +34,20 @@ bool contains(std::string_view s, std::string_view part) {
     return s.find(part) != std::string_view::npos;
 }
 
+std::string without_controls(std::string_view s) {
+    std::string shown;
+    shown.reserve(s.size());
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        // C1 in UTF-8: U+0080 to U+009F
+        const bool second_set = s[i] == '\xc2' && i + 1 < s.size() &&
+                                static_cast<unsigned char>(s[i + 1]) >= 0x80 &&
+                                static_cast<unsigned char>(s[i + 1]) < 0xa0;
+        shown += second_set || is_control(s[i]) ? '?' : s[i];
+        if (second_set) ++i;
+    }
+    return shown;
+}
+
 namespace {
 
 unsigned digit_value(char c) {

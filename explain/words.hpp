@@ -26,6 +26,13 @@ std::string_view take_word(std::string_view& s);
 std::string lower_case(std::string_view s);
 bool contains(std::string_view s, std::string_view part);
 
+/// A byte that a terminal may obey instead of showing it: C0, and DEL.
+constexpr bool is_control(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+/// Text of a file as it may be quoted in a message: control characters are question marks.
+std::string without_controls(std::string_view s);
+
 /// A number in a text, and how it was written.
 struct Number {
     std::uint64_t value = 0;  ///< meaningless if `too_wide`

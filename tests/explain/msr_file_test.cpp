@@ -118,6 +118,7 @@ TEST(MsrFile, SaysWhatIsWrongAndWhere) {
         {"0x480: 1\n\n0x480: 2\n", 3, "IA32_VMX_BASIC is 0x2 here and 0x1 in line 1"},
         {"# rdmsr -a 0x480\n1\n1\n2\n", 4, "IA32_VMX_BASIC is 0x2 here and 0x1 in line 2"},
         {"0x480: xyz\n", 1, "\"xyz\" is not a value of 0x480"},
+        {"0x480: x\x1b[31m\n", 1, "\"x?\" is not a value"},
         {"0x480: 0x1ffffffffffffffff\n", 1, "is not a value of 0x480: expected one number of up to 64 bits"},
         {"0x480:\n0x1ffffffffffffffff\n", 2, "neither an MSR nor a capability"},
         {"\nda040000000004\n", 2, "neither an MSR nor a capability"},

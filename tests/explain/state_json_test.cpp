@@ -156,6 +156,10 @@ TEST(StateJson, RefusalsSayWhereAndWhatToDo) {
     refusal("{\"fields\":{\"\xff\":1}}");
 }
 
+TEST(StateJson, ARefusalQuotesNoControlCharacters) {
+    EXPECT_NE(refusal(R"({"cpu":"a\u001b[31mb\u009bc"})").what.find("\"a?[31mb?c\""), std::string::npos);
+}
+
 TEST(StateJson, DeepAndLongTextsAreRefused) {
     refusal(std::string(1'000'000, '['));
     refusal(std::string(max_state_text + 1, ' '));
@@ -185,6 +189,17 @@ TEST(StateJson, APartialStateKeepsWhatItKnows) {
     const NamedState again = read(write_state(state, ""));
     EXPECT_TRUE(same(again.state, state));
     EXPECT_FALSE(again.cpu_given);
+}
+
+// A dump shows entries without the address of the area: "memory" cannot hold them.
+TEST(StateJson, EntriesWithoutAnAddressAreLeftOut) {
+    vmx::State state;
+    state.msr_load = {{0xc000'0103, 0, 1}};
+    const std::string written = write_state(state, "");
+    EXPECT_EQ(written.find("msr_load_entries"), std::string::npos);
+    const NamedState again = read(written);
+    EXPECT_TRUE(again.state.msr_load.empty());
+    EXPECT_FALSE(again.state.msr_load_complete);
 }
 
 TEST(StateJson, OtherCapabilitiesThanThePresetsAreWrittenOut) {

@@ -194,6 +194,15 @@ TEST(Hostile, EndlessLinesAndManyDumpsAreBounded) {
     EXPECT_TRUE(scanner.finish().empty());
 }
 
+// A terminal obeys them, wherever the message is printed.
+TEST(Hostile, NoControlCharacterReachesTheMessage) {
+    const std::vector<Dump> dumps = find_dumps(
+        "(XEN) d3v1 vmentry failure (reason 0x80000021): \x1b]2;title\x07\x08\x7f\xc2\x9b"
+        "1m (0)\n");
+    ASSERT_EQ(dumps.size(), 1U);
+    EXPECT_EQ(dumps[0].reported.message, "]2;title    1m (0)");
+}
+
 TEST(Hostile, BytesChangedAtRandom) {
     std::uint32_t x = 1;
     const auto next = [&x] { return x = x * 1664525U + 1013904223U; };

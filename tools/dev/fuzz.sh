@@ -60,8 +60,8 @@ fuzz_run() {
     return $status
 }
 
-# fuzz_report NAME...: prints the share of its parser's lines that each corpus reaches. A target's line
-# "// Covers: FILE..." names the parser. Status 1 if a corpus reaches less than least_coverage percent.
+# fuzz_report NAME...: prints the share of its parser's lines that each corpus reaches. A target's lines
+# "// Covers: FILE..." name the parser. Status 1 if a corpus reaches less than least_coverage percent.
 fuzz_report() {
     build coverage fuzz_replays
     local name status=0
@@ -73,7 +73,7 @@ fuzz_report() {
 
 fuzz_coverage() {
     local name=$1 profile=build/coverage/$1 covers share
-    read -ra covers < <(sed -n 's,^// Covers: *,,p' "tests/fuzz/${name}_fuzz.cpp")
+    read -rd '' -a covers < <(sed -n 's,^// Covers: *,,p' "tests/fuzz/${name}_fuzz.cpp") || true
     if [[ ${#covers[@]} -eq 0 ]]; then
         say "tests/fuzz/${name}_fuzz.cpp has no line '// Covers: FILE...'"
         return 1

@@ -45,6 +45,11 @@ std::size_t entries_to_look_at(const State& state) {
     return std::min(state.msr_load.size(), most);
 }
 
+/// True if the count field, as far as it is known, leaves open whether entry `number` (from 1) is loaded.
+bool may_be_beyond_count(const State& state, std::size_t number) {
+    return state[Slot::entry_msr_load_count].least() < number;
+}
+
 /// True if the area may hold entries that the list does not have.
 bool more_entries_possible(const State& state) {
     const PartialWord count = state[Slot::entry_msr_load_count];
@@ -59,7 +64,8 @@ Finding over_entries(const CheckCode<PartialView>& code, const State& state) {
     Finding finding{standing(code, view), 0};
     for (std::size_t i = 0; i < entries_to_look_at(state) && finding.standing != Standing::broken; ++i) {
         show_entry(copy, static_cast<std::uint32_t>(i + 1), state.msr_load[i]);
-        const Standing here = standing(code, view);
+        Standing here = standing(code, view);
+        if (here == Standing::broken && may_be_beyond_count(state, i + 1)) here = Standing::unknown;
         if (here == Standing::broken) finding = {here, static_cast<std::uint32_t>(i + 1)};
         if (here == Standing::unknown || finding.standing == Standing::not_applicable)
             finding.standing = here;
@@ -114,7 +120,7 @@ std::optional<Failure> first_broken_entry(const State& state) {
         return std::nullopt;
     };
     const std::size_t entries = std::min(entries_to_look_at(state), entries_before_limit(state));
-    for (std::size_t i = 0; i < entries; ++i) {
+    for (std::size_t i = 0; i < entries && !may_be_beyond_count(state, i + 1); ++i) {
         show_entry(copy, static_cast<std::uint32_t>(i + 1), state.msr_load[i]);
         if (const auto failure = broken_here(static_cast<std::uint32_t>(i + 1))) return failure;
     }

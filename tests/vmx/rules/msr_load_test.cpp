@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -48,6 +49,22 @@ TEST(MsrLoad, QualificationIsTheNumberOfTheEntry) {
 TEST(MsrLoad, TheFirstBadEntryCountsWhateverItsRule) {
     EXPECT_EQ(reported(with_area({good, {0x17, 0, 0}, {0xc000'0100, 0, 0}})),
               (Reported{"load.msr.wrmsr_gp", 2}));
+}
+
+TEST(MsrLoad, AnEntryIsBadOnlyIfTheCountReachesIt) {
+    State state = with_area({good, {0xc000'0100, 0, 0}});
+    state.forget(Slot::entry_msr_load_count);
+    EXPECT_EQ(reported(state), (Reported{"none", 0}));
+    const auto rows = all_checks();
+    const auto row = std::find_if(rows.begin(), rows.end(), [](const EntryCheck& c) {
+        return std::string_view{c.id} == "load.msr.fs_base";
+    });
+    ASSERT_NE(row, rows.end());
+    const auto check = static_cast<std::size_t>(row - rows.begin());
+    EXPECT_EQ(evaluate(check, state).standing, Standing::unknown);
+    state.set(Slot::entry_msr_load_count, PartialWord{2, 2});  // 2 or more
+    EXPECT_EQ(evaluate(check, state).standing, Standing::broken);
+    EXPECT_EQ(reported(state), (Reported{"load.msr.fs_base", 2}));
 }
 
 /// IA32_VMX_MISC[27:25] = 0 recommends at most 512 entries, 1 recommends 1024.

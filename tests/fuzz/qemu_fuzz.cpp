@@ -1,0 +1,8 @@
+// Covers: explain/qemu_dump.cpp explain/guest_view.cpp
+#include "tests/fuzz/dump_properties.hpp"
+
+// QEMU's register dump, alone or next to a VMCS dump.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    hyperstep::explain::check_dumps(data, size);
+    return 0;
+}
