@@ -15,6 +15,7 @@
 #include "explain/record_joiner.hpp"
 #include "explain/sregs_dump.hpp"
 #include "explain/state_dump.hpp"
+#include "explain/svm_dump.hpp"
 #include "explain/virtualbox_dump.hpp"
 #include "explain/vmcs12.hpp"
 #include "explain/vmcs_dump.hpp"
@@ -114,6 +115,7 @@ std::string_view to_string(Format f) {
         case Format::noirvisor: return "noirvisor";
         case Format::sregs: return "sregs";
         case Format::vmcs12: return "vmcs12";
+        case Format::svm: return "svm";
         case Format::ftrace: return "ftrace";
         case Format::fields: return "fields";
         case Format::hyperstep: break;
@@ -142,11 +144,12 @@ struct DumpScanner::Impl {
     VirtualBoxDumps virtualbox{store};
     NoirVisorDumps noirvisor{store};
     FtraceDumps ftrace{store};
+    SvmDumps svm{store};
     SregsDumps sregs{store};
     FieldLists fields{store};
     /// In the order in which they are asked; the first that takes a record has it.
-    std::array<Collector*, 8> collectors{
-        &qemu, &vmcs, &haxm, &virtualbox, &noirvisor, &ftrace, &sregs, &fields};
+    std::array<Collector*, 9> collectors{
+        &qemu, &svm, &vmcs, &haxm, &virtualbox, &noirvisor, &ftrace, &sregs, &fields};
 };
 
 void DumpScanner::Impl::take_record(const Record& record) {

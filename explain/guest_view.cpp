@@ -85,11 +85,23 @@ void show_guest_view(const GuestView& view, SilentMode silent, Draft& draft) {
     if (view.rsp) draft.show(Slot::guest_rsp, *view.rsp);
 }
 
+void report_svm(std::string_view why, Draft& draft) {
+    if (draft.dump.reported.svm) return;
+    draft.dump.reported.svm = true;
+    draft.remark(std::string{why} + "; the checks of Intel's VM entry do not apply to it");
+}
+
 void report_failure_number(std::uint64_t number, Draft& draft) {
     Reported& reported = draft.dump.reported;
+    if (number == 0xffff'ffff || number == ~0ULL) {
+        report_svm("KVM reports this number on AMD processors when VMRUN refuses the VMCB (VMEXIT_INVALID)",
+                   draft);
+        reported.entry_failed = true;
+        return;
+    }
     if (number > 0xffff'ffff) return;
     const auto word = static_cast<std::uint32_t>(number);
-    if (word == 0 || word == 0xffff'ffff) return;  // no failure of VMX: nothing, or SVM's invalid VMCB
+    if (word == 0) return;  // the entry failed, and nothing says why
     if (is_entry_failure(word)) {
         reported.reason = word;
         reported.entry_failed = true;
