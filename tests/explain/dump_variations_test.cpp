@@ -57,6 +57,8 @@ TEST_P(EverySample, BehindEveryPrefix) {
                                             "(XEN) [2020-06-19 12:00:00.123] ",
                                             "vm-1  | ",
                                             "<4>[   12.345678] ",
+                                            "00016579\t10.47746754\t",
+                                            "00000012\t0.00123456\t[4] ",
                                             "\t"};
     for (const std::string& prefix : prefixes)
         expect_same(
