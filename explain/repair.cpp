@@ -40,6 +40,7 @@ int reluctance(Slot slot, vmx::Stage stage) {
         case Slot::guest_cr4:
         case Slot::guest_efer:
         case Slot::guest_rflags:
+        case Slot::guest_debugctl:
         case Slot::host_cr0:
         case Slot::host_cr4: return 1;
         case Slot::pin_controls:
