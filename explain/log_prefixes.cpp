@@ -190,13 +190,16 @@ std::size_t shaped_length(std::string_view line, std::string_view shape) {
 }  // namespace
 
 void PrefixStripper::learn(std::string_view line) {
-    constexpr std::array<std::string_view, 7> unmistakable{"*** Guest State ***",
-                                                           "*** Host State ***",
-                                                           "*** Control State ***",
-                                                           "KVM: entry failed, hardware error",
-                                                           "EAX=",
-                                                           "RAX=",
-                                                           "HM error "};
+    constexpr std::array<std::string_view, 10> unmistakable{"vmentry failure (reason",
+                                                            "VMLAUNCH error: 0x",
+                                                            "VMRESUME error: 0x",
+                                                            "*** Guest State ***",
+                                                            "*** Host State ***",
+                                                            "*** Control State ***",
+                                                            "KVM: entry failed, hardware error",
+                                                            "EAX=",
+                                                            "RAX=",
+                                                            "HM error "};
     for (const std::string_view mark : unmistakable) {
         const std::size_t at = line.find(mark);
         if (at == 0 || at == std::string_view::npos || at > 80) continue;

@@ -181,6 +181,28 @@ TEST_P(EverySample, WithAnyLineMissing) {
     }
 }
 
+TEST_P(EverySample, AsPagesShowIt) {
+    const std::string text = sample(GetParam());
+    std::string escaped;
+    for (const char c : text) {
+        if (c == '<')
+            escaped += "&lt;";
+        else if (c == '>')
+            escaped += "&gt;";
+        else if (c == '&')
+            escaped += "&amp;";
+        else
+            escaped += c;
+    }
+    expect_same(GetParam(), "<pre><code>" + escaped + "</code></pre>\n", "preformatted");
+    const auto broken = [](const std::string& line) { return line + "<br />"; };
+    expect_same(GetParam(), each_line(escaped, broken), "line breaks");
+    const auto paragraphs = [](const std::string& line) { return "<p class=\"log\">" + line + "</p>"; };
+    expect_same(GetParam(), each_line(escaped, paragraphs), "paragraphs");
+    const auto printed = [](const std::string& line) { return line + "\\n"; };
+    expect_same(GetParam(), each_line(text, printed), "printed line ends");
+}
+
 INSTANTIATE_TEST_SUITE_P(Dumps, EverySample, testing::ValuesIn(sample_names()), [](const auto& name) {
     std::string word = name.param;
     std::replace(word.begin(), word.end(), '-', '_');
