@@ -19,9 +19,18 @@
 #include "explain/virtualbox_dump.hpp"
 #include "explain/vmcs12.hpp"
 #include "explain/vmcs_dump.hpp"
+#include "explain/words.hpp"
 
 namespace hyperstep::explain {
 namespace {
+
+/// What a line holds that is one string of a list, as Ansible shows a program's output: `"...",`.
+std::string_view only_string(std::string_view line) {
+    line = trim(line);
+    if (line.ends_with(',')) line.remove_suffix(1);
+    if (line.size() < 3 || line.front() != '"' || line.find('"', 1) != line.size() - 1) return {};
+    return line.substr(1, line.size() - 2);
+}
 
 bool is_guest_view(const Dump& d) {
     return d.format == Format::qemu || d.format == Format::sregs;
@@ -160,7 +169,8 @@ void DumpScanner::Impl::take_record(const Record& record) {
 
 void DumpScanner::Impl::take_lines() {
     for (const TextLine& line : lines) {
-        const std::string_view stripped = prefixes.strip(line.text);
+        const std::string_view element = only_string(line.text);
+        const std::string_view stripped = prefixes.strip(element.empty() ? line.text : element);
         if (objects.take(line, stripped)) continue;
         if (const auto record = joiner.next(line.number, stripped)) take_record(*record);
     }

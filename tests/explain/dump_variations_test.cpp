@@ -203,6 +203,18 @@ TEST_P(EverySample, AsPagesShowIt) {
     expect_same(GetParam(), each_line(text, printed), "printed line ends");
 }
 
+TEST_P(EverySample, AsAListOfStrings) {
+    std::vector<std::string> lines = lines_of(sample(GetParam()));
+    std::erase_if(lines, [](const std::string& line) { return line.find('"') != std::string::npos; });
+    const std::string text = joined(lines);
+    expect_same(GetParam(),
+                each_line(text, [](const std::string& line) { return "            \"" + line + "\","; }),
+                "strings");
+    expect_same(GetParam(),
+                each_line(text, [](const std::string& line) { return "\"[   12.345678] " + line + "\","; }),
+                "strings with timestamps");
+}
+
 INSTANTIATE_TEST_SUITE_P(Dumps, EverySample, testing::ValuesIn(sample_names()), [](const auto& name) {
     std::string word = name.param;
     std::replace(word.begin(), word.end(), '-', '_');
