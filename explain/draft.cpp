@@ -72,6 +72,12 @@ void report_from_fields(Dump& dump) {
     using vmx::Slot;
     Reported& reported = dump.reported;
     const vmx::State& state = dump.state;
+    if (reported.instruction_error.value_or(0) != 0 && !reported.reason && state.knows(Slot::exit_reason) &&
+        !is_entry_failure(static_cast<std::uint32_t>(state[Slot::exit_reason].value))) {
+        // VMfail leaves the exit information of an earlier exit in place.
+        dump.remarks.emplace_back(remark_of_earlier_exit);
+        return;
+    }
     if (!reported.reason && state.knows(Slot::exit_reason))
         reported.reason = static_cast<std::uint32_t>(state[Slot::exit_reason].value);
     if (!reported.qualification && state.knows(Slot::exit_qualification))

@@ -41,7 +41,11 @@ constexpr bool is_entry_failure(std::uint32_t reason) {
     return (reason & 0x8000'0000U) != 0 && (reason & 0xffffU) != 0;
 }
 
+inline constexpr std::string_view remark_of_earlier_exit =
+    "the exit reason shown is that of an earlier VM exit: the entry ended with a VM-instruction error";
+
 /// Fills `reported` from the VM-exit information fields, as far as they are known and it says nothing yet.
+/// Next to a VM-instruction error that the hypervisor itself named they are those of an earlier exit.
 void report_from_fields(Dump& dump);
 
 /// Finished dumps, at most 10,000.

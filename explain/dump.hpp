@@ -20,6 +20,7 @@ enum class Format : std::uint8_t {
     noirvisor,
     sregs,      ///< print of KVM_GET_SREGS: gdb's, or a VMM's
     vmcs12,     ///< binary of KVM_GET_NESTED_STATE
+    svm,        ///< dump_vmcb() of a kernel on an AMD processor: recognised, not read
     ftrace,     ///< kvm_nested_vmenter_failed, kvm_exit, kvm_entry
     fields,     ///< plain `field = value` lists, by name or encoding
     hyperstep,  ///< our own state JSON
@@ -34,6 +35,7 @@ struct Reported {
     /// The dump says that the entry failed: reason bit 31 with a basic reason other than 0, an instruction
     /// error other than 0, or the hypervisor's own message.
     bool entry_failed = false;
+    bool svm = false;     ///< the report is one of AMD's SVM: no check of a VM entry accounts for it
     std::string message;  ///< the hypervisor's own words for it, if any
 };
 

@@ -15,12 +15,22 @@
 #include "explain/record_joiner.hpp"
 #include "explain/sregs_dump.hpp"
 #include "explain/state_dump.hpp"
+#include "explain/svm_dump.hpp"
 #include "explain/virtualbox_dump.hpp"
 #include "explain/vmcs12.hpp"
 #include "explain/vmcs_dump.hpp"
+#include "explain/words.hpp"
 
 namespace hyperstep::explain {
 namespace {
+
+/// What a line holds that is one string of a list, as Ansible shows a program's output: `"...",`.
+std::string_view only_string(std::string_view line) {
+    line = trim(line);
+    if (line.ends_with(',')) line.remove_suffix(1);
+    if (line.size() < 3 || line.front() != '"' || line.find('"', 1) != line.size() - 1) return {};
+    return line.substr(1, line.size() - 2);
+}
 
 bool is_guest_view(const Dump& d) {
     return d.format == Format::qemu || d.format == Format::sregs;
@@ -106,6 +116,7 @@ std::string_view to_string(Format f) {
         case Format::noirvisor: return "noirvisor";
         case Format::sregs: return "sregs";
         case Format::vmcs12: return "vmcs12";
+        case Format::svm: return "kvm";  // who printed it; there is no VMCS in it
         case Format::ftrace: return "ftrace";
         case Format::fields: return "fields";
         case Format::hyperstep: break;
@@ -134,11 +145,12 @@ struct DumpScanner::Impl {
     VirtualBoxDumps virtualbox{store};
     NoirVisorDumps noirvisor{store};
     FtraceDumps ftrace{store};
+    SvmDumps svm{store};
     SregsDumps sregs{store};
     FieldLists fields{store};
     /// In the order in which they are asked; the first that takes a record has it.
-    std::array<Collector*, 8> collectors{
-        &qemu, &vmcs, &haxm, &virtualbox, &noirvisor, &ftrace, &sregs, &fields};
+    std::array<Collector*, 9> collectors{
+        &qemu, &svm, &vmcs, &haxm, &virtualbox, &noirvisor, &ftrace, &sregs, &fields};
 };
 
 void DumpScanner::Impl::take_record(const Record& record) {
@@ -149,7 +161,8 @@ void DumpScanner::Impl::take_record(const Record& record) {
 
 void DumpScanner::Impl::take_lines() {
     for (const TextLine& line : lines) {
-        const std::string_view stripped = prefixes.strip(line.text);
+        const std::string_view element = only_string(line.text);
+        const std::string_view stripped = prefixes.strip(element.empty() ? line.text : element);
         if (objects.take(line, stripped)) continue;
         if (const auto record = joiner.next(line.number, stripped)) take_record(*record);
     }

@@ -85,11 +85,23 @@ void show_guest_view(const GuestView& view, SilentMode silent, Draft& draft) {
     if (view.rsp) draft.show(Slot::guest_rsp, *view.rsp);
 }
 
+void report_svm(std::string_view why, Draft& draft) {
+    if (draft.dump.reported.svm) return;
+    draft.dump.reported.svm = true;
+    draft.remark(std::string{why} + "; the checks of Intel's VM entry do not apply to it");
+}
+
 void report_failure_number(std::uint64_t number, Draft& draft) {
     Reported& reported = draft.dump.reported;
+    if (number == 0xffff'ffff || number == ~0ULL) {
+        report_svm("KVM reports this number on AMD processors when VMRUN refuses the VMCB (VMEXIT_INVALID)",
+                   draft);
+        reported.entry_failed = true;
+        return;
+    }
     if (number > 0xffff'ffff) return;
     const auto word = static_cast<std::uint32_t>(number);
-    if (word == 0 || word == 0xffff'ffff) return;  // no failure of VMX: nothing, or SVM's invalid VMCB
+    if (word == 0) return;  // the entry failed, and nothing says why
     if (is_entry_failure(word)) {
         reported.reason = word;
         reported.entry_failed = true;
@@ -105,8 +117,15 @@ namespace {
 
 void attach_report(Dump& vmcs, const Reported& view) {
     Reported& reported = vmcs.reported;
-    reported.entry_failed = reported.entry_failed || view.entry_failed;
     if (reported.message.empty()) reported.message = view.message;
+    // Error 0 is no VM-instruction error. If the VMCS shows an exit, the guest ran.
+    const bool without_number = view.entry_failed && !view.reason && !view.instruction_error && !view.svm;
+    if (without_number && reported.reason && !is_entry_failure(*reported.reason)) {
+        vmcs.remarks.emplace_back(
+            "user space was told of a failed entry, but without a number: the VMCS shows a VM exit");
+        return;
+    }
+    reported.entry_failed = reported.entry_failed || view.entry_failed;
     if (view.reason && !reported.reason) reported.reason = view.reason;
     if (view.reason && reported.reason != view.reason)
         vmcs.remarks.push_back(
@@ -117,9 +136,7 @@ void attach_report(Dump& vmcs, const Reported& view) {
         // VMfail leaves the exit information of an earlier exit in place.
         reported.reason.reset();
         reported.qualification.reset();
-        vmcs.remarks.push_back(
-            "the exit reason shown is that of an earlier VM exit: the entry ended with a VM-instruction "
-            "error");
+        vmcs.remarks.emplace_back(remark_of_earlier_exit);
     }
 }
 

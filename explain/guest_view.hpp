@@ -31,6 +31,9 @@ enum class SilentMode : std::uint8_t { unknown, assume_protected };
 /// is in protected mode.
 void show_guest_view(const GuestView& view, SilentMode silent, Draft& draft);
 
+/// The report is of AMD's SVM; `why` begins the remark that says so.
+void report_svm(std::string_view why, Draft& draft);
+
 /// The number that KVM gives for a failed entry: a whole exit reason, or a VM-instruction error.
 void report_failure_number(std::uint64_t number, Draft& draft);
 

@@ -71,6 +71,11 @@ vmx::State judged_state(const Dump& dump, const vmx::Capabilities& cpu) {
 }
 
 Verdict judge(const Dump& dump, const vmx::Capabilities& cpu) {
+    if (dump.reported.svm) {
+        Verdict nothing;
+        nothing.findings = evaluate_all(vmx::State{});
+        return nothing;
+    }
     const vmx::State state = judged_state(dump, cpu);
     const Reach reach = reach_of(dump.reported);
     const auto checks = vmx::all_checks();

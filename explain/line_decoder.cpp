@@ -1,6 +1,7 @@
 #include "explain/line_decoder.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "explain/words.hpp"
 
@@ -84,6 +85,63 @@ std::string with_plain_spaces(std::string_view s) {
     return plain;
 }
 
+struct Markup {
+    std::size_t length = 0;    ///< 0 if there is none
+    std::string_view meaning;  ///< what it stands for; a line feed ends the line
+};
+
+/// A tag of a page's preformatted or broken text at `at`, which is a "<".
+Markup tag_at(std::string_view s, std::size_t at) {
+    constexpr std::array<std::string_view, 5> line_ends{"br", "p", "div", "li", "tr"};
+    constexpr std::array<std::string_view, 7> dresses{"pre", "code", "span", "tt", "td", "blockquote", "b"};
+    constexpr std::size_t longest_tag = 120;
+    const std::size_t end = s.substr(0, at + longest_tag).find('>', at);
+    if (end == std::string_view::npos) return {};
+    std::string_view inside = s.substr(at + 1, end - at - 1);
+    take_start(inside, "/");
+    const std::string name = lower_case(inside.substr(0, inside.find_first_of(" /")));
+    const std::size_t length = end - at + 1;
+    if (std::find(line_ends.begin(), line_ends.end(), name) != line_ends.end()) return {length, "\n"};
+    if (std::find(dresses.begin(), dresses.end(), name) != dresses.end()) return {length, ""};
+    return {};
+}
+
+/// A character reference at `at`, which is a "&".
+Markup reference_at(std::string_view s, std::size_t at) {
+    constexpr std::array<std::array<std::string_view, 2>, 6> references{
+        {{"&gt;", ">"}, {"&lt;", "<"}, {"&amp;", "&"}, {"&quot;", "\""}, {"&#39;", "'"}, {"&nbsp;", " "}}};
+    for (const auto& [name, meaning] : references)
+        if (s.substr(at).starts_with(name)) return {name.size(), meaning};
+    return {};
+}
+
+std::string without_markup(std::string_view s) {
+    while (s.ends_with("\\n") || s.ends_with("\\r")) s.remove_suffix(2);
+    std::string plain;
+    plain.reserve(s.size());
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        const Markup found = s[i] == '<' ? tag_at(s, i) : s[i] == '&' ? reference_at(s, i) : Markup{};
+        if (found.length == 0) {
+            plain += s[i];
+        } else {
+            plain += found.meaning;
+            i += found.length - 1;
+        }
+    }
+    return plain;
+}
+
+/// Appends the lines that a line of a page stands for: itself, if it has no markup.
+void append_lines(std::size_t number, std::string_view line, std::vector<TextLine>& lines) {
+    const std::string plain = without_markup(line);
+    std::string_view rest = plain;
+    for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+        if (end != 0) lines.push_back({number, std::string{rest.substr(0, end)}});
+        rest.remove_prefix(end + 1);
+    }
+    if (!rest.empty() || plain.empty()) lines.push_back({number, std::string{rest}});
+}
+
 void drop_last_word(std::string& line) {
     while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r'))
         line.pop_back();
@@ -121,7 +179,7 @@ void LineDecoder::complete(std::vector<TextLine>& lines) {
         append_unquoted(decoded_, raw);
     else
         decoded_ += raw;
-    if (!soft_break_) lines.push_back({first_, with_plain_spaces(decoded_)});
+    if (!soft_break_) append_lines(first_, with_plain_spaces(decoded_), lines);
 }
 
 void LineDecoder::finish(std::vector<TextLine>& lines) {
@@ -134,7 +192,7 @@ void LineDecoder::finish(std::vector<TextLine>& lines) {
     if (!soft_break_) return;
     // The input ends in a soft line break.
     drop_last_word(decoded_);
-    lines.push_back({first_, with_plain_spaces(decoded_)});
+    append_lines(first_, with_plain_spaces(decoded_), lines);
     soft_break_ = false;
 }
 

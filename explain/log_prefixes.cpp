@@ -116,6 +116,18 @@ bool skip_timestamp(std::string_view& s) {
     return true;
 }
 
+/// DebugView's number and seconds: "00016579  10.47746754  "
+bool skip_debugview_columns(std::string_view& s) {
+    std::string_view rest = s;
+    const std::string_view number = take_word(rest);
+    const std::string_view seconds = take_word(rest);
+    const std::size_t point = seconds.find('.');
+    if (!whole_decimal(number) || point == std::string_view::npos) return false;
+    if (!whole_decimal(seconds.substr(0, point)) || !whole_decimal(seconds.substr(point + 1))) return false;
+    s = rest;
+    return true;
+}
+
 bool skip_tag(std::string_view& s) {
     std::string_view rest = s;
     const std::string_view word = take_word(rest);
@@ -142,7 +154,9 @@ bool skip_tag(std::string_view& s) {
 std::string_view without_known_prefixes(std::string_view s) {
     for (int step = 0; step < 12; ++step) {
         s = trim(s);
-        if (!skip_quoting(s) && !skip_bracket(s) && !skip_timestamp(s) && !skip_tag(s)) break;
+        if (!skip_quoting(s) && !skip_bracket(s) && !skip_timestamp(s) && !skip_debugview_columns(s) &&
+            !skip_tag(s))
+            break;
     }
     return s;
 }
@@ -176,13 +190,16 @@ std::size_t shaped_length(std::string_view line, std::string_view shape) {
 }  // namespace
 
 void PrefixStripper::learn(std::string_view line) {
-    constexpr std::array<std::string_view, 7> unmistakable{"*** Guest State ***",
-                                                           "*** Host State ***",
-                                                           "*** Control State ***",
-                                                           "KVM: entry failed, hardware error",
-                                                           "EAX=",
-                                                           "RAX=",
-                                                           "HM error "};
+    constexpr std::array<std::string_view, 10> unmistakable{"vmentry failure (reason",
+                                                            "VMLAUNCH error: 0x",
+                                                            "VMRESUME error: 0x",
+                                                            "*** Guest State ***",
+                                                            "*** Host State ***",
+                                                            "*** Control State ***",
+                                                            "KVM: entry failed, hardware error",
+                                                            "EAX=",
+                                                            "RAX=",
+                                                            "HM error "};
     for (const std::string_view mark : unmistakable) {
         const std::size_t at = line.find(mark);
         if (at == 0 || at == std::string_view::npos || at > 80) continue;

@@ -79,6 +79,7 @@ bool QemuDumps::take_message(std::string_view text, const Record& record) {
     std::string_view number = text.substr(at + entry_failed.size());
     const std::string_view word = take_word(number);
     draft_->dump.reported.message = std::string{text.substr(at, entry_failed.size() + word.size())};
+    draft_->dump.reported.entry_failed = true;
     if (const std::optional<Number> n = whole_hex(word); n && !n->too_wide)
         report_failure_number(n->value, *draft_);
     return true;

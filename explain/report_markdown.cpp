@@ -13,6 +13,7 @@ std::string heading(const JudgedDump& judged) {
     if (count == 1)
         return fmt::format("VM entry breaks `{}`", vmx::all_checks()[judged.verdict.broken.front().check].id);
     if (count > 1) return fmt::format("VM entry breaks {} rules", count);
+    if (judged.dump.reported.svm) return "Nothing was checked: this is AMD's SVM, not Intel's VMX";
     if (judged.verdict.conclusion == Conclusion::unknown)
         return "VM entry failed; the dump does not show why";
     return "No broken VM-entry check";

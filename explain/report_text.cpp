@@ -29,6 +29,7 @@ std::string_view title_of(Format f) {
         case Format::noirvisor: return "NoirVisor's VMCS dump";
         case Format::sregs: return "print of KVM_GET_SREGS";
         case Format::vmcs12: return "vmcs12 of KVM_GET_NESTED_STATE";
+        case Format::svm: return "VMCB dump of an AMD processor";
         case Format::ftrace: return "KVM's trace events";
         case Format::fields: return "list of fields";
         case Format::hyperstep: break;
@@ -114,6 +115,10 @@ private:
                                                    "processor makes them:",
                                                    count)) +
                     '\n';
+            return;
+        }
+        if (dump_.reported.svm) {
+            line(2, "Nothing was checked: this is AMD's SVM, not Intel's VMX.");
             return;
         }
         if (verdict_.conclusion == Conclusion::holds) {

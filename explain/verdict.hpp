@@ -54,7 +54,7 @@ vmx::State judged_state(const Dump& dump, const vmx::Capabilities& cpu);
 
 /// Judges a dump on a processor. An unknown processor is Capabilities(). Unknown rules are those that may be
 /// the cause: if the entry failed with exit reason 33, say, the checks on controls and host state held, and
-/// are not listed.
+/// are not listed. Of a report of AMD's SVM nothing is judged.
 Verdict judge(const Dump& dump, const vmx::Capabilities& cpu);
 
 }  // namespace hyperstep::explain

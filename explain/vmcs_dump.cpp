@@ -41,6 +41,14 @@ bool VmcsDumps::take_header(std::string_view text, const Record& record) {
         draft_.reset();
         return false;
     }
+    if (const std::optional<std::uint32_t> error = xen_entry_error(text)) {
+        xen_ahead_ = true;
+        open(record);
+        draft_->dump.reported.message = std::string{text.substr(0, 256)};
+        draft_->dump.reported.instruction_error = *error;
+        draft_->dump.reported.entry_failed = true;
+        return true;
+    }
     if (text.starts_with("*****") && contains(text, "VMCS Area")) {
         if (draft_ && draft_->fields_shown() != 0) finish();
         if (draft_) draft_->extend(record);

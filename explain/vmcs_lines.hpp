@@ -37,4 +37,7 @@ void finish_xen(Draft& draft);
 /// Xen's failure banner: "d12v0 vmentry failure (reason 0x80000021): Invalid guest state (0)".
 bool read_xen_banner(std::string_view text, Reported& reported);
 
+/// The VM-instruction error that Xen prints ahead of a dump: "d2v0 VMLAUNCH error: 0x7".
+std::optional<std::uint32_t> xen_entry_error(std::string_view text);
+
 }  // namespace hyperstep::explain

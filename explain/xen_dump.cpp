@@ -101,4 +101,14 @@ bool read_xen_banner(std::string_view text, Reported& reported) {
     return true;
 }
 
+std::optional<std::uint32_t> xen_entry_error(std::string_view text) {
+    if (text.starts_with('d') && text.size() > 1 && is_digit(text[1])) take_word(text);  // d2v0
+    text = trim(text);
+    if (!take_start(text, "VMLAUNCH error: 0x") && !take_start(text, "VMRESUME error: 0x"))
+        return std::nullopt;
+    const std::optional<Number> number = whole_hex(text);
+    if (!number || number->too_wide || number->value > 0xffff'ffff) return std::nullopt;
+    return static_cast<std::uint32_t>(number->value);
+}
+
 }  // namespace hyperstep::explain

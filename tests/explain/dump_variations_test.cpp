@@ -57,6 +57,8 @@ TEST_P(EverySample, BehindEveryPrefix) {
                                             "(XEN) [2020-06-19 12:00:00.123] ",
                                             "vm-1  | ",
                                             "<4>[   12.345678] ",
+                                            "00016579\t10.47746754\t",
+                                            "00000012\t0.00123456\t[4] ",
                                             "\t"};
     for (const std::string& prefix : prefixes)
         expect_same(
@@ -177,6 +179,40 @@ TEST_P(EverySample, WithAnyLineMissing) {
                     << GetParam() << " without line " << gone + 1 << ": " << vmx::info(slot).name;
             }
     }
+}
+
+TEST_P(EverySample, AsPagesShowIt) {
+    const std::string text = sample(GetParam());
+    std::string escaped;
+    for (const char c : text) {
+        if (c == '<')
+            escaped += "&lt;";
+        else if (c == '>')
+            escaped += "&gt;";
+        else if (c == '&')
+            escaped += "&amp;";
+        else
+            escaped += c;
+    }
+    expect_same(GetParam(), "<pre><code>" + escaped + "</code></pre>\n", "preformatted");
+    const auto broken = [](const std::string& line) { return line + "<br />"; };
+    expect_same(GetParam(), each_line(escaped, broken), "line breaks");
+    const auto paragraphs = [](const std::string& line) { return "<p class=\"log\">" + line + "</p>"; };
+    expect_same(GetParam(), each_line(escaped, paragraphs), "paragraphs");
+    const auto printed = [](const std::string& line) { return line + "\\n"; };
+    expect_same(GetParam(), each_line(text, printed), "printed line ends");
+}
+
+TEST_P(EverySample, AsAListOfStrings) {
+    std::vector<std::string> lines = lines_of(sample(GetParam()));
+    std::erase_if(lines, [](const std::string& line) { return line.find('"') != std::string::npos; });
+    const std::string text = joined(lines);
+    expect_same(GetParam(),
+                each_line(text, [](const std::string& line) { return "            \"" + line + "\","; }),
+                "strings");
+    expect_same(GetParam(),
+                each_line(text, [](const std::string& line) { return "\"[   12.345678] " + line + "\","; }),
+                "strings with timestamps");
 }
 
 INSTANTIATE_TEST_SUITE_P(Dumps, EverySample, testing::ValuesIn(sample_names()), [](const auto& name) {

@@ -1,6 +1,7 @@
 // Register dumps that show what the guest believes: QEMU's and prints of KVM_GET_SREGS.
 #include <gtest/gtest.h>
 
+#include "explain/verdict.hpp"
 #include "tests/explain/dump_samples.hpp"
 
 namespace hyperstep::explain::test {
@@ -83,11 +84,32 @@ TEST(Qemu, NumbersOfTheMessage) {
     EXPECT_EQ(reported("0x80000022").reason, 0x80000022U);
     EXPECT_EQ(reported("0x7").instruction_error, 7U);
     EXPECT_TRUE(reported("0x7").entry_failed);
-    for (const std::string_view none : {"0x0", "0xffffffff"}) {
-        EXPECT_FALSE(reported(none).entry_failed);
+    for (const std::string_view none : {"0x0", "0xffffffff", "0xffffffffffffffff"}) {
+        EXPECT_TRUE(reported(none).entry_failed);
+        EXPECT_EQ(reported(none).svm, none != "0x0");
         EXPECT_FALSE(reported(none).reason);
         EXPECT_FALSE(reported(none).instruction_error);
     }
+}
+
+TEST(Qemu, NothingIsAccusedOnAnAmdProcessor) {
+    // In VMX a stack segment above 4 GiB would be accused.
+    const std::string registers{long_mode.substr(long_mode.find('\n'))};
+    std::string text = "KVM: entry failed, hardware error 0xffffffff" + registers;
+    text.replace(text.find("SS =0018 0000000000000000"), 25, "SS =0018 ffff000000000000");
+    const std::vector<Dump> amd = find_dumps(text);
+    ASSERT_EQ(amd.size(), 1U);
+    const Verdict verdict = judge(amd[0], vmx::Capabilities{});
+    EXPECT_TRUE(verdict.broken.empty());
+    EXPECT_TRUE(verdict.unknown.empty());
+    EXPECT_EQ(verdict.conclusion, Conclusion::unknown);
+    ASSERT_EQ(amd[0].remarks.size(), 1U);
+    EXPECT_NE(amd[0].remarks[0].find("AMD"), std::string::npos);
+
+    text.replace(text.find("0xffffffff"), 10, "0x80000021");
+    const std::vector<Dump> intel = find_dumps(text);
+    ASSERT_EQ(intel.size(), 1U);
+    EXPECT_FALSE(judge(intel[0], vmx::Capabilities{}).broken.empty());
 }
 
 TEST(Qemu, FillsWhatTheDumpLacksAndTheVmcsWins) {

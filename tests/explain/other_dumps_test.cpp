@@ -178,6 +178,38 @@ TEST(Vmcs12, CutAnywhere) {
     }
 }
 
+TEST(Svm, AVmcbIsRecognisedAndNotRead) {
+    constexpr std::string_view lines =
+        "VMCB Control Area:\n"
+        "cr_read:            0010\n"
+        "pause filter count: 0\n"
+        "tsc_offset:         ffff92710e0ed2c0\n"
+        "exit_code:          00000400\n"
+        "VMCB State Save Area:\n"
+        "es:   s: 0010 a: 0c93 l: ffffffff b: 0000000000000000\n"
+        "cs:   s: 0008 a: 049b l: ffffffff b: 0000000000000000\n"
+        "tr:   s: 0000 a: 0083 l: 0000ffff b: 0000000000000000\n"
+        "cpl:            0                efer:         0000000000001000\n"
+        "cr0:            0000000000000011 cr2:          0000000000000000\n"
+        "rip:            00000000000fd0a2 rflags:       0000000000000046\n";
+    for (const std::string prefix : {"", "[47175.214140] SVM: ", "kvm_amd: "}) {
+        std::string text;
+        for (const std::string& line : lines_of(lines)) text += prefix + line + '\n';
+        const std::vector<Dump> dumps = find_dumps(text);
+        ASSERT_EQ(dumps.size(), 1U) << prefix;
+        EXPECT_EQ(dumps[0].format, Format::svm);
+        EXPECT_EQ(dumps[0].line_last, 12U);
+        EXPECT_TRUE(dumps[0].reported.svm);
+        EXPECT_FALSE(dumps[0].reported.entry_failed);
+        EXPECT_EQ(shown(dumps[0], Slot::guest_cr0), "?");
+        EXPECT_EQ(dumps[0].remarks.size(), 1U);
+    }
+    const std::vector<Dump> failed =
+        find_dumps("kvm_amd: VMCB Control Area:\nkvm_amd: exit_code:          ffffffff\n");
+    ASSERT_EQ(failed.size(), 1U);
+    EXPECT_TRUE(failed[0].reported.entry_failed);
+}
+
 TEST(Haxm, TwoPrintsAndUnknownEncodings) {
     const std::vector<Dump> dumps = find_dumps(
         "haxm_error: exit_invalid_guest_state(): the vmexit counter is 5.\nhaxm_error: 4000 "

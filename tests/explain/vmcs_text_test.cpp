@@ -168,6 +168,29 @@ TEST(XenLines, OneDumpForEachVirtualProcessor) {
     EXPECT_EQ(shown(dumps[2], Slot::guest_efer), "0x500");
 }
 
+TEST(XenLines, AnInstructionErrorAheadOfTheDump) {
+    const std::string exit_lines =
+        "(XEN) RFLAGS=0x00010002 (0x00010002)  DR7 = 0x0000000000000400\n"
+        "(XEN) *** Control State ***\n"
+        "(XEN) VMExit: intr_info=00000000 errcode=00000000 ilen=00000005\n"
+        "(XEN)         reason=00000030 qualification=0000000000000181\n";
+    const std::string guest = "(XEN) *** Guest State ***\n" + exit_lines;
+    for (const std::string banner : {"(XEN) d2v0 VMLAUNCH error: 0x7\n", "> (XEN) VMRESUME error: 0x7\n"}) {
+        const std::vector<Dump> dumps = find_dumps(banner + guest);
+        ASSERT_EQ(dumps.size(), 1U) << banner;
+        EXPECT_EQ(dumps[0].format, Format::xen);
+        EXPECT_EQ(dumps[0].line_first, 1U);
+        EXPECT_TRUE(dumps[0].reported.entry_failed);
+        EXPECT_EQ(dumps[0].reported.instruction_error, 7U);
+        EXPECT_EQ(dumps[0].reported.reason, std::nullopt);  // the exit shown came before
+        EXPECT_EQ(dumps[0].remarks.size(), 1U);
+    }
+    const std::vector<Dump> without = find_dumps(guest);
+    ASSERT_EQ(without.size(), 1U);
+    EXPECT_FALSE(without[0].reported.entry_failed);
+    EXPECT_EQ(without[0].reported.reason, 0x30U);
+}
+
 TEST(Hostile, NothingIsFoundInNothing) {
     EXPECT_TRUE(find_dumps("").empty());
     EXPECT_TRUE(find_dumps("\n\n\n").empty());
