@@ -2,7 +2,9 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "explain/memory_image.hpp"
 #include "explain/nearest_name.hpp"
@@ -43,6 +45,42 @@ bool shallow(std::string_view text) {
         if (depth > max_depth) return false;
     }
     return true;
+}
+
+std::size_t column_at(std::string_view text, std::size_t offset) {
+    const std::size_t at = std::min(offset, text.size());
+    const std::size_t end_before = at == 0 ? std::string_view::npos : text.rfind('\n', at - 1);
+    return end_before == std::string_view::npos ? at + 1 : at - end_before;
+}
+
+/// A parsed text, and the first key that an object has twice (empty if none has).
+struct Parsed {
+    json object;
+    std::string twice;
+};
+
+/// Throws json::exception if the text is no JSON.
+Parsed parse(std::string_view text) {
+    Parsed parsed;
+    std::vector<std::set<std::string>> open;
+    parsed.object = json::parse(text, [&](int, json::parse_event_t event, json& value) {
+        if (event == json::parse_event_t::object_start) open.emplace_back();
+        if (event == json::parse_event_t::object_end) open.pop_back();
+        if (event == json::parse_event_t::key) {
+            const std::string key = value.get<std::string>();
+            if (!open.back().insert(key).second && parsed.twice.empty()) parsed.twice = key;
+        }
+        return true;
+    });
+    return parsed;
+}
+
+/// The line of the second of two keys, 0 if the text has the word more often.
+std::size_t line_of_second(std::string_view text, const std::string& key) {
+    const std::string quoted = '"' + key + '"';
+    const std::size_t second = text.find(quoted, text.find(quoted) + 1);
+    if (second == std::string_view::npos || text.find(quoted, second + 1) != std::string_view::npos) return 0;
+    return line_at(text, second);
 }
 
 std::optional<std::uint64_t> hex_number(std::string_view text) {
@@ -304,8 +342,12 @@ private:
     }
 
     void fetch(const json& object) {
-        for (const MemoryPlace& place : memory_places(state_))
-            if (const auto word = image_.read(place.address, place.bytes)) state_.set(place.slot, *word);
+        for (const MemoryPlace& place : memory_places(state_)) {
+            if (const auto word = image_.read(place.address, place.bytes))
+                state_.set(place.slot, *word);
+            else if (complete_ && place.slot != Slot::vmcs_word0)
+                state_.set(place.slot, bytes_or_zeros(place.address, place.bytes));
+        }
         if (complete_)
             set_if_unknown(Slot::vmcs_word0, state_[Slot::vmx_basic][vmx::VmxBasic::revision].value);
         fetch_msr_entries(object);
@@ -317,8 +359,21 @@ private:
                 return fail("fetched",
                             key,
                             "\"" + key + "\" is nothing that an entry fetches: give a name as \"mem.vtpr\"");
-            if (const auto word = number("fetched", key, value)) state_.set(*slot, *word);
+            read_fetched(key, *slot, value);
         }
+    }
+
+    /// A number, or {"at","value"}: that number as long as the state leads to that address.
+    void read_fetched(const std::string& key, Slot slot, const json& value) {
+        if (!value.is_object()) {
+            if (const auto word = number("fetched", key, value)) state_.set(slot, *word);
+            return;
+        }
+        if (!value.contains("at") || !value.contains("value"))
+            return fail("fetched", key, "\"" + key + "\" has to be a number, or have \"at\" and \"value\"");
+        const auto address = number("fetched", "at", value["at"]);
+        const auto word = number("fetched", "value", value["value"]);
+        if (address && word && *address == address_of_slot(state_, slot)) state_.set(slot, *word);
     }
 
     void fetch_msr_entries(const json& object) {
@@ -336,17 +391,18 @@ private:
     }
 
     /// In a complete state the bytes that "memory" does not give are 0.
+    std::uint64_t bytes_or_zeros(std::uint64_t address, unsigned bytes) const {
+        std::uint64_t number = 0;
+        for (unsigned i = 0; i < bytes; ++i) number |= image_.read(address + i, 1).value_or(0) << (8 * i);
+        return number;
+    }
+
     void read_rest_as_zeros(std::size_t count) {
-        const auto part = [&](std::uint64_t address, unsigned bytes) {
-            std::uint64_t number = 0;
-            for (unsigned i = 0; i < bytes; ++i) number |= image_.read(address + i, 1).value_or(0) << (8 * i);
-            return number;
-        };
         for (std::size_t i = state_.msr_load.size(); i < count; ++i) {
             const std::uint64_t address = msr_entry_address(state_, i).value_or(0);
-            state_.msr_load.push_back({static_cast<std::uint32_t>(part(address, 4)),
-                                       static_cast<std::uint32_t>(part(address + 4, 4)),
-                                       part(address + 8, 8)});
+            state_.msr_load.push_back({static_cast<std::uint32_t>(bytes_or_zeros(address, 4)),
+                                       static_cast<std::uint32_t>(bytes_or_zeros(address + 4, 4)),
+                                       bytes_or_zeros(address + 8, 8)});
         }
     }
 
@@ -367,7 +423,10 @@ tl::expected<NamedState, TextError> read_state(std::string_view text) {
     if (!shallow(text))
         return tl::unexpected(TextError{0, "objects and lists are nested deeper than a state has them"});
     try {
-        const json object = json::parse(text);
+        const auto [object, twice] = parse(text);
+        if (!twice.empty())
+            return tl::unexpected(TextError{line_of_second(text, twice),
+                                            "\"" + twice + "\" is given twice in an object: give it once"});
         if (!object.is_object())
             return tl::unexpected(
                 TextError{1, "a state is a JSON object: {\"schema\":\"hyperstep/state/1\", ...}"});
@@ -375,7 +434,8 @@ tl::expected<NamedState, TextError> read_state(std::string_view text) {
     } catch (const json::parse_error& error) {
         const std::size_t at = error.byte > 0 ? error.byte - 1 : 0;
         return tl::unexpected(TextError{line_at(text, at),
-                                        "this is not JSON from byte " + std::to_string(at + 1) +
+                                        "this is not JSON from column " +
+                                            std::to_string(column_at(text, at)) +
                                             " on: a comma, quote or bracket is missing or too many"});
     } catch (const json::exception&) {
         return tl::unexpected(TextError{0, "this JSON cannot be used: a string may not be UTF-8"});
