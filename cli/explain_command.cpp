@@ -23,6 +23,15 @@ namespace {
 
 constexpr int exit_broken = 1;
 
+constexpr const char* examples = R"(Examples:
+  hyperstep explain dmesg.txt           which VM-entry check failed, and the smallest change that satisfies it
+  dmesg | hyperstep explain -           the same from a pipe
+  hyperstep explain --json vm.log       the verdict for scripts
+  hyperstep explain --cpu coffee-lake --all-rules dump.txt
+  hyperstep explain --msrs my-msrs.txt dump.txt
+
+Exit status: 0 nothing broken, 1 something is, 2 no dump was recognised, bad usage or unreadable input.)";
+
 struct ExplainOptions {
     std::vector<std::string> files;
     bool json = false;
@@ -100,10 +109,11 @@ private:
             std::cerr << "hyperstep: " << *problem << '\n';
             tally_.unreadable = true;
         } else if (dumps.empty()) {
-            std::cerr << "hyperstep: " << (file == "-" ? "standard input" : file)
-                      << ": no dump was recognised: it takes the VMCS dumps of KVM and Xen, register dumps "
-                         "of QEMU and "
-                         "KVM_GET_SREGS, and lists of `field = value`\n";
+            std::cerr
+                << "hyperstep: " << (file == "-" ? "standard input" : file)
+                << ": no dump was recognised: it takes the VMCS dumps of KVM, Xen, HAXM, VirtualBox and "
+                   "NoirVisor, register dumps of QEMU and KVM_GET_SREGS, the binary vmcs12, KVM's trace "
+                   "events, lists of `field = value`, and states as JSON\n";
         }
         tally_.dumps += dumps.size();
         options_.json ? print_json(dumps) : print_text(file, dumps);
@@ -161,6 +171,7 @@ private:
 void add_explain(CLI::App& app, int& status) {
     const auto options = std::make_shared<ExplainOptions>();
     CLI::App* command = app.add_subcommand("explain", "Find the VM-entry checks that a dump breaks");
+    command->footer(examples);
     command->add_option(
         "FILE", options->files, "Files with dumps and anything else; - or none: standard input");
     command->add_flag("--json", options->json, "One JSON object an input on stdout");

@@ -51,6 +51,15 @@ std::string without_a_field(const BrokenRule& broken, const vmx::State& state) {
         check.rule);
 }
 
+/// A hypervisor's message for the midst of a sentence: single spaces, no full stop at its end.
+std::string tidied(std::string_view message) {
+    std::string text;
+    for (const char c : message)
+        if (c != ' ' || (!text.empty() && text.back() != ' ')) text += c;
+    while (text.ends_with(' ') || text.ends_with('.')) text.pop_back();
+    return text;
+}
+
 std::string listed(std::span<const std::string> names, std::size_t most) {
     std::string text;
     for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i > 0 ? ", " : "") + names[i];
@@ -122,7 +131,7 @@ std::string reported_in_words(const Dump& dump) {
                            *r.instruction_error,
                            row != nullptr ? row->meaning : "the manual gives this number no meaning");
     }
-    return r.message;
+    return tidied(r.message);
 }
 
 std::optional<vmx::ExitRecord> reported_exit(const Dump& dump) {
