@@ -104,11 +104,13 @@ private:
                 progress.add(piece.size());
             });
         }
-        const std::vector<explain::Dump> dumps = scanner.finish();
+        std::vector<explain::Dump> dumps = scanner.finish();
+        const std::size_t found = dumps.size();
+        std::erase_if(dumps, [&](const explain::Dump& dump) { return refuse_unreadable(file, dump); });
         if (problem) {
             std::cerr << "hyperstep: " << *problem << '\n';
             tally_.unreadable = true;
-        } else if (dumps.empty()) {
+        } else if (found == 0) {
             std::cerr
                 << "hyperstep: " << (file == "-" ? "standard input" : file)
                 << ": no dump was recognised: it takes the VMCS dumps of KVM, Xen, HAXM, VirtualBox and "
@@ -117,6 +119,15 @@ private:
         }
         tally_.dumps += dumps.size();
         options_.json ? print_json(dumps) : print_text(file, dumps);
+    }
+
+    /// A state of ours that cannot be used is unreadable input, no dump.
+    bool refuse_unreadable(const std::string& file, const explain::Dump& dump) {
+        if (dump.unreadable.empty()) return false;
+        std::cerr << "hyperstep: " << (file == "-" ? "standard input" : file) << ":" << dump.line_first
+                  << ": " << dump.unreadable << '\n';
+        tally_.unreadable = true;
+        return true;
     }
 
     vmx::Capabilities processor_of(const explain::Dump& dump) const {
