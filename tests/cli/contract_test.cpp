@@ -191,6 +191,45 @@ TEST(ExplainContract, ByteOrderMarkAndCarriageReturnsAreNoObstacle) {
     EXPECT_EQ(run({"explain", state}).status, 0);
 }
 
+TEST(ExplainContract, AStateThatCannotBeReadIsUnreadableInput) {
+    const Folder folder;
+    const std::string file = folder.write(
+        "state", "{\"schema\":\"hyperstep/state/1\",\"complete\":true,\"fields\":{\"nope\":\"0x1\"}}\n");
+    const Outcome o = run({"explain", "--json", file});
+    EXPECT_EQ(o.status, 2);
+    EXPECT_EQ(json::parse(o.out)["dumps"], json::array());
+    EXPECT_TRUE(has(o.err, "state:1: the state cannot be read: \"nope\" is no VMCS field")) << o.err;
+}
+
+// An entry failure is bit 31 with a basic reason other than 0; the report's numbers are strings.
+TEST(ExplainContract, WhatCountsAsAFailedEntry) {
+    const struct {
+        std::string_view text;
+        bool failed;
+        std::size_t suspects;
+    } cases[] = {
+        {"exit_reason = 0x80000000\nguest_rip = 0x10\n", false, 0},
+        {"exit_reason = 0x30\nguest_rip = 0x10\n", false, 0},
+        {"vm_instruction_error = 0x7\nguest_rip = 0x10\n", true, 0},
+        {"exit_reason = 0x80000021\nexit_qualification = 0x3\nguest_rip = 0x10\n", true, 1},
+        {"exit_reason = 0x80000021\nexit_qualification = 0x2\nguest_rip = 0x10\n", true, 5},
+        {"exit_reason = 0x80000021\nexit_qualification = 0x4\nguest_rip = 0x10\n", true, 6},
+        {"exit_reason = 0x80000022\nexit_qualification = 0x1\nguest_rip = 0x10\n", true, 8},
+    };
+    const Folder folder;
+    for (const auto& c : cases) {
+        SCOPED_TRACE(c.text);
+        const Outcome o = run({"explain", "--json", folder.write("list", c.text)});
+        EXPECT_EQ(o.status, 0) << "nothing that is shown is broken";
+        const json dump = json::parse(o.out)["dumps"][0];
+        EXPECT_EQ(dump["format"], "fields");
+        EXPECT_EQ(dump["reported"]["entry_failed"], c.failed);
+        EXPECT_EQ(dump["verdict"], c.failed ? "unknown" : "holds");
+        EXPECT_EQ(dump["suspects"].size(), c.suspects);
+        EXPECT_TRUE(dump["agrees"].is_null());
+    }
+}
+
 TEST(RulesContract, RowsHaveAllKeysAndIdsByTheRule) {
     const json object = json::parse(run({"rules", "--json"}).out);
     EXPECT_EQ(object["schema"], "hyperstep/rules/1");
