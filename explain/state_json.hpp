@@ -39,8 +39,8 @@ inline constexpr std::size_t max_state_text = std::size_t{64} << 20U;
 /// encodings
 /// ("0x681e"); "options" chooses where the manual leaves something open; "fetched" gives what an entry would
 /// read from memory directly, by slot name ("mem.vtpr"), and wins over "memory": a number, or
-/// {"at":address,"value":number}, which counts only while the state leads to that address; "msr_load_entries" says how
-/// many entries of the MSR-load area are there, if not as many as the count field says.
+/// {"at":address,"value":number}, which counts only while the state leads to that address; "msr_load_entries"
+/// says how many entries of the MSR-load area are there, if not as many as the count field says.
 tl::expected<NamedState, TextError> read_state(std::string_view json);
 
 /// Writes the same object on one line: known fields only, unless the state is complete (then fields that are
