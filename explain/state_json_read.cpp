@@ -2,10 +2,10 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
+#include "explain/json_text.hpp"
 #include "explain/memory_image.hpp"
 #include "explain/nearest_name.hpp"
 #include "explain/state_json.hpp"
@@ -20,68 +20,6 @@ namespace {
 using nlohmann::json;
 using vmx::Slot;
 using vmx::State;
-
-constexpr int max_depth = 16;
-
-std::size_t line_at(std::string_view text, std::size_t offset) {
-    const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size()));
-    return 1 + static_cast<std::size_t>(std::count(text.begin(), end, '\n'));
-}
-
-/// Brackets are nested at most max_depth deep, outside of strings.
-bool shallow(std::string_view text) {
-    int depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\') ++i;
-            if (c == '"') in_string = false;
-            continue;
-        }
-        if (c == '"') in_string = true;
-        if (c == '{' || c == '[') ++depth;
-        if (c == '}' || c == ']') --depth;
-        if (depth > max_depth) return false;
-    }
-    return true;
-}
-
-std::size_t column_at(std::string_view text, std::size_t offset) {
-    const std::size_t at = std::min(offset, text.size());
-    const std::size_t end_before = at == 0 ? std::string_view::npos : text.rfind('\n', at - 1);
-    return end_before == std::string_view::npos ? at + 1 : at - end_before;
-}
-
-/// A parsed text, and the first key that an object has twice (empty if none has).
-struct Parsed {
-    json object;
-    std::string twice;
-};
-
-/// Throws json::exception if the text is no JSON.
-Parsed parse(std::string_view text) {
-    Parsed parsed;
-    std::vector<std::set<std::string>> open;
-    parsed.object = json::parse(text, [&](int, json::parse_event_t event, json& value) {
-        if (event == json::parse_event_t::object_start) open.emplace_back();
-        if (event == json::parse_event_t::object_end) open.pop_back();
-        if (event == json::parse_event_t::key) {
-            const std::string key = value.get<std::string>();
-            if (!open.back().insert(key).second && parsed.twice.empty()) parsed.twice = key;
-        }
-        return true;
-    });
-    return parsed;
-}
-
-/// The line of the second of two keys, 0 if the text has the word more often.
-std::size_t line_of_second(std::string_view text, const std::string& key) {
-    const std::string quoted = '"' + key + '"';
-    const std::size_t second = text.find(quoted, text.find(quoted) + 1);
-    if (second == std::string_view::npos || text.find(quoted, second + 1) != std::string_view::npos) return 0;
-    return line_at(text, second);
-}
 
 std::optional<std::uint64_t> hex_number(std::string_view text) {
     if (!text.starts_with("0x") && !text.starts_with("0X")) return std::nullopt;
@@ -420,23 +358,13 @@ private:
 tl::expected<NamedState, TextError> read_state(std::string_view text) {
     if (text.size() > max_state_text)
         return tl::unexpected(TextError{0, "the text is longer than 64 MiB: a state is a few KiB"});
-    if (!shallow(text))
-        return tl::unexpected(TextError{0, "objects and lists are nested deeper than a state has them"});
+    if (auto problem = problem_in_json(text)) return tl::unexpected(std::move(*problem));
+    const json object = json::parse(text, nullptr, false);
+    if (!object.is_object())
+        return tl::unexpected(
+            TextError{1, "a state is a JSON object: {\"schema\":\"hyperstep/state/1\", ...}"});
     try {
-        const auto [object, twice] = parse(text);
-        if (!twice.empty())
-            return tl::unexpected(TextError{line_of_second(text, twice),
-                                            "\"" + twice + "\" is given twice in an object: give it once"});
-        if (!object.is_object())
-            return tl::unexpected(
-                TextError{1, "a state is a JSON object: {\"schema\":\"hyperstep/state/1\", ...}"});
         return Reader{text}.read(object);
-    } catch (const json::parse_error& error) {
-        const std::size_t at = error.byte > 0 ? error.byte - 1 : 0;
-        return tl::unexpected(TextError{line_at(text, at),
-                                        "this is not JSON from column " +
-                                            std::to_string(column_at(text, at)) +
-                                            " on: a comma, quote or bracket is missing or too many"});
     } catch (const json::exception&) {
         return tl::unexpected(TextError{0, "this JSON cannot be used: a string may not be UTF-8"});
     }
