@@ -230,6 +230,13 @@ TEST(ExplainContract, WhatCountsAsAFailedEntry) {
     }
 }
 
+// A member whose number stands behind the segment's end belongs to nothing.
+TEST(ExplainContract, ANumberBehindTheSegmentsEndIsNoCrash) {
+    const Folder folder;
+    for (const char* text : {"cs: base=}5\n", "cs base }= 5\n", "cs { base }=5\n", "cs {base=}5\n"})
+        EXPECT_EQ(run({"explain", folder.write("text", text)}).status, 2) << text;
+}
+
 TEST(RulesContract, RowsHaveAllKeysAndIdsByTheRule) {
     const json object = json::parse(run({"rules", "--json"}).out);
     EXPECT_EQ(object["schema"], "hyperstep/rules/1");
