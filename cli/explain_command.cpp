@@ -23,8 +23,17 @@ namespace {
 constexpr int exit_broken = 1;
 constexpr const char* no_dump_recognised =
     ": no dump was recognised: it takes the VMCS dumps of KVM, Xen, HAXM, VirtualBox and NoirVisor, register "
-    "dumps of "
-    "QEMU and KVM_GET_SREGS, vmcs12, KVM's trace events, state JSON, and lists of `field = value`";
+    "dumps of QEMU and KVM_GET_SREGS, the binary vmcs12, KVM's trace events, lists of `field = value`, and "
+    "states as JSON";
+
+constexpr const char* examples = R"(Examples:
+  hyperstep explain dmesg.txt           which VM-entry check failed, and the smallest change that satisfies it
+  dmesg | hyperstep explain -           the same from a pipe
+  hyperstep explain --json vm.log       the verdict for scripts
+  hyperstep explain --cpu coffee-lake --all-rules dump.txt
+  hyperstep explain --msrs my-msrs.txt dump.txt
+
+Exit status: 0 nothing broken, 1 something is, 2 no dump was recognised, bad usage or unreadable input.)";
 
 struct ExplainOptions {
     std::vector<std::string> files;
@@ -61,12 +70,10 @@ public:
 private:
     void explain(const std::string& file, const Bench& bench) {
         JudgedInput input = judge_file(file, bench);
-        if (input.problem) {
-            complain(*input.problem);
-            tally_.unreadable = true;
-        } else if (input.content.dumps.empty()) {
+        for (const std::string& sentence : input.problems) complain(sentence);
+        if (!input.problems.empty()) tally_.unreadable = true;
+        if (input.problems.empty() && input.content.dumps.empty())
             complain((file == "-" ? "standard input" : file) + no_dump_recognised);
-        }
         tally_.dumps += input.content.dumps.size();
         for (const explain::JudgedDump& judged : input.content.dumps)
             tally_.broken = tally_.broken || judged.verdict.conclusion == explain::Conclusion::broken;
@@ -110,6 +117,7 @@ private:
 void add_explain(CLI::App& app, int& status) {
     const auto options = std::make_shared<ExplainOptions>();
     CLI::App* command = app.add_subcommand("explain", "Find the VM-entry checks that a dump breaks");
+    command->footer(examples);
     command->add_option(
         "FILE", options->files, "Files with dumps and anything else; - or none: standard input");
     command->add_flag("--json", options->json, "One JSON object an input on stdout");

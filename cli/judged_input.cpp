@@ -64,15 +64,22 @@ explain::JudgedDump Bench::judge(explain::Dump dump) const {
 
 JudgedInput judge_file(const std::string& file, const Bench& bench) {
     explain::DumpScanner scanner;
-    JudgedInput input{{file, {}}, std::nullopt};
+    JudgedInput input{{file, {}}, {}};
     {
         Progress progress;
-        input.problem = read_pieces(file, [&](std::string_view piece) {
+        const auto problem = read_pieces(file, [&](std::string_view piece) {
             scanner.feed(piece);
             progress.add(piece.size());
         });
+        if (problem) input.problems.push_back(*problem);
     }
-    for (explain::Dump& dump : scanner.finish()) input.content.dumps.push_back(bench.judge(std::move(dump)));
+    const std::string name = file == "-" ? "standard input" : file;
+    for (explain::Dump& dump : scanner.finish()) {
+        if (dump.unreadable.empty())
+            input.content.dumps.push_back(bench.judge(std::move(dump)));
+        else
+            input.problems.push_back(name + ":" + std::to_string(dump.line_first) + ": " + dump.unreadable);
+    }
     return input;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-#include <optional>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "explain/report_sarif.hpp"
 #include "vmx/rules/capabilities.hpp"
@@ -23,10 +23,11 @@ private:
     bool is_chosen_ = false;
 };
 
-/// The dumps of a file, judged, and why it could not be read to its end, if so (a sentence for stderr).
+/// The dumps of a file, judged. A file that cannot be read to its end, or a state of ours in it that cannot
+/// be used, is a problem: a sentence for stderr that names it.
 struct JudgedInput {
     explain::JudgedFile content;
-    std::optional<std::string> problem;
+    std::vector<std::string> problems;
 };
 
 /// Reads a file ("-": standard input) in pieces, with a count of what was read on stderr if that is a

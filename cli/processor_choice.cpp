@@ -1,9 +1,12 @@
 #include "cli/processor_choice.hpp"
 
 #include <iostream>
+#include <vector>
 
 #include "cli/input_file.hpp"
 #include "explain/msr_file.hpp"
+#include "explain/nearest_name.hpp"
+#include "explain/tables_text.hpp"
 
 namespace hyperstep::cli {
 
@@ -13,10 +16,11 @@ tl::expected<vmx::Capabilities, std::string> choose_processor(const std::string&
     if (!name.empty()) {
         const auto known = vmx::preset(name);
         if (!known) {
-            std::string names;
-            for (const auto& preset : vmx::all_presets())
-                names += (names.empty() ? "" : ", ") + std::string{preset.name};
-            return tl::unexpected("no processor is named \"" + name + "\"; there are " + names);
+            const std::vector<std::string> names = explain::processor_names();
+            std::string text = "no processor is named \"" + name.substr(0, 80) + "\"; there are";
+            for (const std::string& known_name : names)
+                text += (known_name == names.front() ? " " : ", ") + known_name;
+            return tl::unexpected(text + explain::did_you_mean(name, names));
         }
         cpu = *known;
     }

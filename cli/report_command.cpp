@@ -37,7 +37,8 @@ int report(const ReportOptions& options) {
     const auto bench = Bench::of(options.cpu, options.msrs);
     if (!bench) return complain(bench.error());
     const JudgedInput input = judge_file(options.file, *bench);
-    if (input.problem) return complain(*input.problem);
+    for (const std::string& sentence : input.problems) complain(sentence);
+    if (!input.problems.empty()) return exit_usage;
     const auto& dumps = input.content.dumps;
     if (dumps.empty())
         return complain(options.file + ": no dump was recognised; `hyperstep explain` says which it takes");

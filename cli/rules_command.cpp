@@ -21,6 +21,7 @@ namespace hyperstep::cli {
 namespace {
 
 constexpr int exit_missing = 1;
+constexpr std::size_t longest_quoted = 80;
 
 constexpr const char* examples = R"(Examples:
   hyperstep rules --grep "CR0.PG"            rules, fields, controls, exits that mention it
@@ -58,7 +59,8 @@ int coverage(const RulesOptions& options) {
                             added.error().what);
     }
     const auto tables = explain::coverage_of(hit);
-    std::cout << (options.json ? explain::coverage_json(tables) + '\n' : explain::coverage_text(tables));
+    std::cout << explain::coverage_json(tables) << '\n';
+    if (!options.json) std::cerr << explain::coverage_text(tables);
     const bool missing = std::any_of(
         tables.begin(), tables.end(), [](const auto& table) { return !table.second.missing.empty(); });
     return missing ? exit_missing : exit_ok;
@@ -82,6 +84,9 @@ int rules(const RulesOptions& options) {
         std::cout << explain::rule_text(*rows.front());
     else
         std::cout << explain::rules_text(rows);
+    if (rows.empty())
+        std::cerr << "hyperstep: rules: no row contains \"" << options.grep.substr(0, longest_quoted)
+                  << "\"\n";
     return exit_ok;
 }
 
@@ -95,8 +100,10 @@ void add_rules(CLI::App& app, int& status) {
     command->add_option("--grep", options->grep, "Only rows that contain this text")->type_name("TEXT");
     command->add_option("--id", options->id, "Only this row, with all it has")->type_name("ID");
     command->add_flag("--json", options->json, "One JSON object on stdout");
-    CLI::Option* coverage =
-        command->add_option("--coverage", options->coverage, "What the *.jsonl of a test run reached");
+    CLI::Option* coverage = command->add_option(
+        "--coverage",
+        options->coverage,
+        "What the *.jsonl of a test run reached: JSON on stdout, without --json also text on stderr");
     coverage->type_name("DIR");
     command->add_flag("--quirks", options->quirks, "Deviations from the hardware, and options")
         ->excludes(coverage);

@@ -93,7 +93,17 @@ int create(const VmcsOptions& options) {
     return complain_about_name("base state", options.preset, names);
 }
 
-/// The state with the processor that it names, unless the command line chooses another; `all` if nobody
+/// What is unknown of the processor is as the default processor, `all`, has it: a list of MSRs does not tell
+/// what CPUID says.
+void complete_processor(vmx::State& state) {
+    const vmx::Capabilities all = vmx::preset("all").value();
+    for (const vmx::Slot s : vmx::slots_of(vmx::SlotKind::capability)) {
+        const vmx::PartialWord own = state[s];
+        state.set(s, {own.value | (all[s].value & ~own.known), own.known | all[s].known});
+    }
+}
+
+/// The state with the processor that it names, unless the command line chooses another; `all` where nobody
 /// chooses.
 tl::expected<vmx::State, std::string> state_to_check(const VmcsOptions& options) {
     constexpr std::size_t most = std::size_t{1} << 26U;
@@ -105,10 +115,12 @@ tl::expected<vmx::State, std::string> state_to_check(const VmcsOptions& options)
         return tl::unexpected(options.file + where + ": " + read.error().what);
     }
     const bool chosen_here = !options.cpu.empty() || !options.msrs.empty();
-    if (read->cpu_given && !chosen_here) return std::move(read->state);
-    const auto chosen = choose_processor(chosen_here ? options.cpu : "all", options.msrs);
-    if (!chosen) return tl::unexpected(chosen.error());
-    install(read->state, *chosen);
+    if (chosen_here || !read->cpu_given) {
+        const auto chosen = choose_processor(options.cpu, options.msrs);
+        if (!chosen) return tl::unexpected(chosen.error());
+        install(read->state, *chosen);
+    }
+    complete_processor(read->state);
     return std::move(read->state);
 }
 

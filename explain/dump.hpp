@@ -48,6 +48,8 @@ struct Dump {
     Reported reported;
     /// Processor named by the dump itself (our own JSON), if any: a preset's name.
     std::string cpu;
+    /// Why our own JSON could not be used, if it could not: then the dump tells nothing.
+    std::string unreadable;
     /// What the reader has to be told about how the dump was read: a contradiction, a field with an absurd
     /// value, ...
     std::vector<std::string> remarks;

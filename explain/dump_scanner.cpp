@@ -137,6 +137,7 @@ struct DumpScanner::Impl {
     RecordJoiner joiner;
     std::vector<TextLine> lines;
 
+    bool not_read = false;  // text behind the last dump that is kept
     DumpStore store;
     StateObjects objects{store};
     QemuDumps qemu{store};
@@ -154,7 +155,10 @@ struct DumpScanner::Impl {
 };
 
 void DumpScanner::Impl::take_record(const Record& record) {
-    if (store.full()) return;
+    if (store.full()) {
+        not_read = true;
+        return;
+    }
     for (Collector* collector : collectors)
         if (collector->take(record)) return;
 }
@@ -218,7 +222,11 @@ std::vector<Dump> DumpScanner::finish() {
     std::stable_sort(
         dumps.begin(), dumps.end(), [](const Dump& a, const Dump& b) { return a.line_first < b.line_first; });
     drop_stray_lists(dumps);
-    return with_views_attached(std::move(dumps));
+    std::vector<Dump> whole = with_views_attached(std::move(dumps));
+    if (impl->not_read && !whole.empty())
+        whole.back().remarks.emplace_back(
+            "10,000 dumps are kept; what follows this one was not read: split the input");
+    return whole;
 }
 
 std::vector<Dump> find_dumps(std::string_view text) {

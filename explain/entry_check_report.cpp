@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "explain/field_bits.hpp"
+#include "explain/repair.hpp"
+#include "explain/report_words.hpp"
 
 namespace hyperstep::explain {
 namespace {
@@ -55,6 +57,7 @@ ordered_json row_json(const StandingRow& row, const vmx::State& state) {
                         {"rule", std::string{check.rule}},
                         {"outcome", to_string(check.outcome)},
                         {"fields", std::move(fields)}};
+    if (row.standing == vmx::Standing::broken) object["fix"] = row.fix;
     if (row.standing == vmx::Standing::unknown) {
         ordered_json needs = ordered_json::array();
         for (const Slot s : vmx::unknown_reads(row.check, state))
@@ -77,6 +80,7 @@ std::string row_text(const StandingRow& row, const vmx::State& state) {
     for (const Slot s : check.reads)
         if (vmx::field_in(s) && state.knows(s))
             text += fmt::format("  {} = {}\n", vmx::info(s).name, value_in_words(s, state[s].value));
+    if (!row.fix.empty()) text += "  smallest change: " + row.fix + '\n';
     return text;
 }
 
@@ -90,7 +94,10 @@ EntryTrial try_entry(const vmx::State& state) {
     for (std::size_t i = 0; i < findings.size(); ++i) {
         const vmx::Standing standing = findings[i].standing;
         if (standing != vmx::Standing::broken && standing != vmx::Standing::unknown) continue;
-        trial.rows.push_back({i, standing});
+        std::string fix;
+        if (standing == vmx::Standing::broken)
+            fix = fix_in_words({i, findings[i].msr_entry, find_repair(i, state, findings)}, state);
+        trial.rows.push_back({i, standing, std::move(fix)});
         open = open || standing == vmx::Standing::unknown;
     }
     if (trial.first)

@@ -12,6 +12,7 @@ namespace hyperstep::explain {
 struct StandingRow {
     std::size_t check;
     vmx::Standing standing;  ///< broken or unknown
+    std::string fix;         ///< of a broken rule: the smallest change in words
 };
 
 struct EntryTrial {

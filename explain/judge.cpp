@@ -85,8 +85,10 @@ Verdict judge(const Dump& dump, const vmx::Capabilities& cpu) {
         const vmx::Finding& finding = verdict.findings[i];
         if (finding.standing == Standing::broken && checks[i].outcome.kind != Outcome::Kind::none)
             verdict.broken.push_back({i, finding.msr_entry, find_repair(i, state, verdict.findings)});
-        if (finding.standing == Standing::unknown && may_be_cause(checks[i].stage, reach))
-            verdict.unknown.push_back({i, needs_of(i, state)});
+        if (finding.standing == Standing::unknown) {
+            auto& rows = may_be_cause(checks[i].stage, reach) ? verdict.unknown : verdict.unknown_besides;
+            rows.push_back({i, needs_of(i, state)});
+        }
         if (is_suspect(checks[i], dump.reported)) verdict.suspects.push_back(i);
     }
     if (!verdict.broken.empty())

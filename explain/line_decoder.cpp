@@ -9,6 +9,7 @@ namespace hyperstep::explain {
 namespace {
 
 constexpr std::size_t longest_line = 64 * 1024;
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 int upper_hex(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -165,8 +166,9 @@ void LineDecoder::feed(std::string_view piece, std::vector<TextLine>& lines) {
 void LineDecoder::complete(std::vector<TextLine>& lines) {
     ++number_;
     while (!raw_.empty() && raw_.back() == '\r') raw_.pop_back();
-    const std::string raw = std::move(raw_);
+    std::string raw = std::move(raw_);
     raw_.clear();
+    if (raw.starts_with(byte_order_mark)) raw.erase(0, byte_order_mark.size());
     if (!soft_break_) {
         first_ = number_;
         decoded_.clear();

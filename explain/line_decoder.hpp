@@ -13,9 +13,9 @@ struct TextLine {
 };
 
 /// Cuts bytes into lines and undoes what transport did to them: CR LF, quoted-printable with soft line
-/// breaks, no-break spaces, colour escapes, HTML's tags of preformatted text and character references. Control
-/// characters become blanks. Lines that begin with # and lines with NUL bytes are left out. A line keeps its first 64
-/// KiB.
+/// breaks, no-break spaces, colour escapes, byte order marks, HTML's tags of preformatted text and character
+/// references. Control characters become blanks. Lines that begin with # and lines with NUL bytes are left
+/// out. A line keeps its first 64 KiB.
 class LineDecoder {
 public:
     /// Appends the lines that `piece` completes.

@@ -83,6 +83,12 @@ std::vector<MemoryPlace> memory_places(const State& state) {
     return places;
 }
 
+std::uint64_t address_of_slot(const State& state, Slot slot) {
+    for (const MemoryPlace& place : memory_places(state))
+        if (place.slot == slot) return place.address;
+    return ~0ULL;
+}
+
 std::optional<std::uint64_t> msr_entry_address(const State& state, std::size_t entry) {
     if (!state.knows(Slot::entry_msr_load_addr)) return std::nullopt;
     return state[Slot::entry_msr_load_addr].value + 16 * static_cast<std::uint64_t>(entry);

@@ -39,6 +39,9 @@ struct MemoryPlace {
 /// all ones points nowhere.
 std::vector<MemoryPlace> memory_places(const vmx::State& state);
 
+/// Where the state has the number of a memory slot: all ones if its pointer is all ones or unknown.
+std::uint64_t address_of_slot(const vmx::State& state, vmx::Slot slot);
+
 /// The address of an entry (from 0) of the VM-entry MSR-load area; nothing if the area's address is unknown.
 std::optional<std::uint64_t> msr_entry_address(const vmx::State& state, std::size_t entry);
 

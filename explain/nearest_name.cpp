@@ -46,7 +46,7 @@ std::vector<std::string> nearest_names(std::string_view typed, std::span<const s
         const std::string own = lower(name);
         const bool contains = wanted.size() >= 3 && own.find(wanted) != std::string::npos;
         const std::size_t limit = std::max<std::size_t>(2, wanted.size() / 3);
-        const std::size_t d = contains ? 1 : distance(wanted, own);
+        const std::size_t d = wanted == own ? 0 : contains ? 1 : distance(wanted, own);
         if (d <= limit) near.push_back({d, &name});
     }
     std::stable_sort(near.begin(), near.end(), [](const Candidate& a, const Candidate& b) {

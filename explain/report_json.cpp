@@ -52,13 +52,23 @@ ordered_json broken(const JudgedDump& judged) {
     return rows;
 }
 
+ordered_json unknown_row(const UnknownRule& rule, bool possible_cause) {
+    ordered_json needs = ordered_json::array();
+    for (const Slot s : rule.needs) needs.push_back(name_of(s));
+    return {{"id", id_of(rule.check)}, {"needs", std::move(needs)}, {"possible_cause", possible_cause}};
+}
+
+/// Every rule that cannot be told, in architectural order.
 ordered_json unknown(const Verdict& verdict) {
     ordered_json rows = ordered_json::array();
+    auto besides = verdict.unknown_besides.begin();
+    const auto end = verdict.unknown_besides.end();
     for (const UnknownRule& rule : verdict.unknown) {
-        ordered_json needs = ordered_json::array();
-        for (const Slot s : rule.needs) needs.push_back(name_of(s));
-        rows.push_back({{"id", id_of(rule.check)}, {"needs", std::move(needs)}});
+        for (; besides != end && besides->check < rule.check; ++besides)
+            rows.push_back(unknown_row(*besides, false));
+        rows.push_back(unknown_row(rule, true));
     }
+    for (; besides != end; ++besides) rows.push_back(unknown_row(*besides, false));
     return rows;
 }
 

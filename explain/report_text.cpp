@@ -100,7 +100,8 @@ private:
             line(2, "The exit: " + words + ".");
             for (const Slot s : exit_fields(dump_)) value(4, s);
         }
-        if (!dump_.reported.message.empty() && dump_.reported.message != words)
+        const bool numbers = reported_exit(dump_) || dump_.reported.instruction_error.value_or(0) != 0;
+        if (!dump_.reported.message.empty() && numbers)
             line(2, "The hypervisor's words: " + dump_.reported.message);
     }
 
@@ -184,8 +185,8 @@ private:
         out_ += '\n';
         if (*verdict_.agrees)
             return line(2,
-                        verdict_.broken.size() == 1 ? "This is what was reported."
-                                                    : "The report is that of one of these.");
+                        verdict_.broken.size() == 1 ? "This agrees with what was reported."
+                                                    : "What was reported agrees with at least one of these.");
         if (!entry_failed())
             return line(2,
                         "The exit that was reported is not due to this: the entry before it succeeded. The "

@@ -51,6 +51,15 @@ std::string without_a_field(const BrokenRule& broken, const vmx::State& state) {
         check.rule);
 }
 
+/// A hypervisor's message for the midst of a sentence: single spaces, no full stop at its end.
+std::string tidied(std::string_view message) {
+    std::string text;
+    for (const char c : message)
+        if (c != ' ' || (!text.empty() && text.back() != ' ')) text += c;
+    while (text.ends_with(' ') || text.ends_with('.')) text.pop_back();
+    return text;
+}
+
 std::string listed(std::span<const std::string> names, std::size_t most) {
     std::string text;
     for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i > 0 ? ", " : "") + names[i];
@@ -62,6 +71,25 @@ std::string listed(std::span<const std::string> names, std::size_t most) {
 struct Needs {
     std::vector<std::string> fields, msrs, facts, processor, memory;
 };
+
+/// What to look at, for somebody who collects it.
+std::string memory_in_words(Slot slot) {
+    switch (slot) {
+        case Slot::msr_entry_number:
+        case Slot::msr_entry_index:
+        case Slot::msr_entry_reserved:
+        case Slot::msr_entry_value: return "the entries of the VM-entry MSR-load area";
+        case Slot::memory_pdpte0:
+        case Slot::memory_pdpte1:
+        case Slot::memory_pdpte2:
+        case Slot::memory_pdpte3: return "the four PDPTEs at guest CR3";
+        default: return std::string{vmx::info(slot).meaning};
+    }
+}
+
+void add_once(std::vector<std::string>& names, std::string name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+}
 
 Needs needs_of(const Verdict& verdict) {
     std::map<Slot, std::size_t> checks_needing;
@@ -76,7 +104,7 @@ Needs needs_of(const Verdict& verdict) {
         switch (row.kind) {
             case SlotKind::field: needs.fields.emplace_back(row.name); break;
             case SlotKind::processor: needs.processor.emplace_back(row.name); break;
-            case SlotKind::memory: needs.memory.emplace_back(row.name); break;
+            case SlotKind::memory: add_once(needs.memory, memory_in_words(slot)); break;
             case SlotKind::capability:
                 if (row.number != 0)
                     needs.msrs.push_back(fmt::format("{:#x}", row.number));
@@ -122,13 +150,15 @@ std::string reported_in_words(const Dump& dump) {
                            *r.instruction_error,
                            row != nullptr ? row->meaning : "the manual gives this number no meaning");
     }
-    return r.message;
+    return tidied(r.message);
 }
 
 std::optional<vmx::ExitRecord> reported_exit(const Dump& dump) {
     const Reported& r = dump.reported;
     if (!r.reason) return std::nullopt;
     const bool failed_exit = vmx::is_entry_failure(*r.reason);
+    // Bit 31 without a basic reason is no exit that a processor reports.
+    if (failed_exit && vmx::basic_reason(*r.reason) == 0) return std::nullopt;
     if (!failed_exit && r.entry_failed) return std::nullopt;
     vmx::ExitRecord exit{*r.reason, r.qualification, std::nullopt, std::nullopt};
     if (failed_exit) return exit;

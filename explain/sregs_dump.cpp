@@ -118,6 +118,9 @@ void SregsDumps::number(std::string_view text, char next, const Record& record) 
         return;
     }
     const std::string key = std::exchange(key_, {});
+    // A bracket between a member and its number ends the segment: the number belongs to nothing then.
+    Segment scratch;
+    if ((segment_ ? attribute(scratch, key) : top_level(key)) == nullptr) return;
     if (!segment_ && top_level(key)->has_value()) {
         if (!whole_segment()) return;
         open(record);  // the registers of another print

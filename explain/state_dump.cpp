@@ -92,7 +92,8 @@ void StateObjects::complete() {
         dump.state = std::move(named->state);
         dump.cpu = std::move(named->cpu);
     } else {
-        dump.remarks.push_back("the state object cannot be read: " + named.error().what);
+        dump.unreadable = "the state cannot be read: " + named.error().what;
+        dump.remarks.push_back(dump.unreadable);
     }
     report_from_fields(dump);
     forget_report_of_zeros(dump);

@@ -35,11 +35,12 @@ inline constexpr std::size_t max_state_text = std::size_t{64} << 20U;
 /// executive VMCS launched with valid controls; the current VMCS begins with the processor's revision
 /// identifier unless "memory" covers it; the launch state fits the instruction.
 ///
-/// Beyond CONTRACTS' keys: "cpu" as an object takes names of capability facts ("MAXPHYADDR"); "fields" takes
+/// Beyond those keys: "cpu" as an object takes names of capability facts ("MAXPHYADDR"); "fields" takes
 /// encodings
 /// ("0x681e"); "options" chooses where the manual leaves something open; "fetched" gives what an entry would
-/// read from memory directly, by slot name ("mem.vtpr"), and wins over "memory"; "msr_load_entries" says how
-/// many entries of the MSR-load area are there, if not as many as the count field says.
+/// read from memory directly, by slot name ("mem.vtpr"), and wins over "memory": a number, or
+/// {"at":address,"value":number}, which counts only while the state leads to that address; "msr_load_entries"
+/// says how many entries of the MSR-load area are there, if not as many as the count field says.
 tl::expected<NamedState, TextError> read_state(std::string_view json);
 
 /// Writes the same object on one line: known fields only, unless the state is complete (then fields that are

@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "explain/json_text.hpp"
 #include "explain/memory_image.hpp"
 #include "explain/nearest_name.hpp"
 #include "explain/state_json.hpp"
@@ -19,32 +21,6 @@ namespace {
 using nlohmann::json;
 using vmx::Slot;
 using vmx::State;
-
-constexpr int max_depth = 16;
-
-std::size_t line_at(std::string_view text, std::size_t offset) {
-    const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size()));
-    return 1 + static_cast<std::size_t>(std::count(text.begin(), end, '\n'));
-}
-
-/// Brackets are nested at most max_depth deep, outside of strings.
-bool shallow(std::string_view text) {
-    int depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\') ++i;
-            if (c == '"') in_string = false;
-            continue;
-        }
-        if (c == '"') in_string = true;
-        if (c == '{' || c == '[') ++depth;
-        if (c == '}' || c == ']') --depth;
-        if (depth > max_depth) return false;
-    }
-    return true;
-}
 
 std::optional<std::uint64_t> hex_number(std::string_view text) {
     if (!text.starts_with("0x") && !text.starts_with("0X")) return std::nullopt;
@@ -306,8 +282,12 @@ private:
     }
 
     void fetch(const json& object) {
-        for (const MemoryPlace& place : memory_places(state_))
-            if (const auto word = image_.read(place.address, place.bytes)) state_.set(place.slot, *word);
+        for (const MemoryPlace& place : memory_places(state_)) {
+            if (const auto word = image_.read(place.address, place.bytes))
+                state_.set(place.slot, *word);
+            else if (complete_ && place.slot != Slot::vmcs_word0)
+                state_.set(place.slot, bytes_or_zeros(place.address, place.bytes));
+        }
         if (complete_)
             set_if_unknown(Slot::vmcs_word0, state_[Slot::vmx_basic][vmx::VmxBasic::revision].value);
         fetch_msr_entries(object);
@@ -319,8 +299,21 @@ private:
                 return fail("fetched",
                             key,
                             "\"" + key + "\" is nothing that an entry fetches: give a name as \"mem.vtpr\"");
-            if (const auto word = number("fetched", key, value)) state_.set(*slot, *word);
+            read_fetched(key, *slot, value);
         }
+    }
+
+    /// A number, or {"at","value"}: that number as long as the state leads to that address.
+    void read_fetched(const std::string& key, Slot slot, const json& value) {
+        if (!value.is_object()) {
+            if (const auto word = number("fetched", key, value)) state_.set(slot, *word);
+            return;
+        }
+        if (!value.contains("at") || !value.contains("value"))
+            return fail("fetched", key, "\"" + key + "\" has to be a number, or have \"at\" and \"value\"");
+        const auto address = number("fetched", "at", value["at"]);
+        const auto word = number("fetched", "value", value["value"]);
+        if (address && word && *address == address_of_slot(state_, slot)) state_.set(slot, *word);
     }
 
     void fetch_msr_entries(const json& object) {
@@ -338,17 +331,18 @@ private:
     }
 
     /// In a complete state the bytes that "memory" does not give are 0.
+    std::uint64_t bytes_or_zeros(std::uint64_t address, unsigned bytes) const {
+        std::uint64_t number = 0;
+        for (unsigned i = 0; i < bytes; ++i) number |= image_.read(address + i, 1).value_or(0) << (8 * i);
+        return number;
+    }
+
     void read_rest_as_zeros(std::size_t count) {
-        const auto part = [&](std::uint64_t address, unsigned bytes) {
-            std::uint64_t number = 0;
-            for (unsigned i = 0; i < bytes; ++i) number |= image_.read(address + i, 1).value_or(0) << (8 * i);
-            return number;
-        };
         for (std::size_t i = state_.msr_load.size(); i < count; ++i) {
             const std::uint64_t address = msr_entry_address(state_, i).value_or(0);
-            state_.msr_load.push_back({static_cast<std::uint32_t>(part(address, 4)),
-                                       static_cast<std::uint32_t>(part(address + 4, 4)),
-                                       part(address + 8, 8)});
+            state_.msr_load.push_back({static_cast<std::uint32_t>(bytes_or_zeros(address, 4)),
+                                       static_cast<std::uint32_t>(bytes_or_zeros(address + 4, 4)),
+                                       bytes_or_zeros(address + 8, 8)});
         }
     }
 
@@ -366,19 +360,13 @@ private:
 tl::expected<NamedState, TextError> read_state(std::string_view text) {
     if (text.size() > max_state_text)
         return tl::unexpected(TextError{0, "the text is longer than 64 MiB: a state is a few KiB"});
-    if (!shallow(text))
-        return tl::unexpected(TextError{0, "objects and lists are nested deeper than a state has them"});
+    if (auto problem = problem_in_json(text)) return tl::unexpected(std::move(*problem));
+    const json object = json::parse(text, nullptr, false);
+    if (!object.is_object())
+        return tl::unexpected(
+            TextError{1, "a state is a JSON object: {\"schema\":\"hyperstep/state/1\", ...}"});
     try {
-        const json object = json::parse(text);
-        if (!object.is_object())
-            return tl::unexpected(
-                TextError{1, "a state is a JSON object: {\"schema\":\"hyperstep/state/1\", ...}"});
         return Reader{text}.read(object);
-    } catch (const json::parse_error& error) {
-        const std::size_t at = error.byte > 0 ? error.byte - 1 : 0;
-        return tl::unexpected(TextError{line_at(text, at),
-                                        "this is not JSON from byte " + std::to_string(at + 1) +
-                                            " on: a comma, quote or bracket is missing or too many"});
     } catch (const json::exception&) {
         return tl::unexpected(TextError{0, "this JSON cannot be used: a string may not be UTF-8"});
     }

@@ -106,7 +106,9 @@ void write_fetched(ordered_json& object, const State& state, const MemoryImage& 
         std::optional<std::uint64_t> read;
         if (place != places.end()) read = image.read(place->address, place->bytes);
         if (!read && complete && s != Slot::vmcs_word0) read = 0;
-        if (read != state[s].value) object["fetched"][std::string{vmx::info(s).name}] = hex(state[s].value);
+        if (read != state[s].value)
+            object["fetched"][std::string{vmx::info(s).name}] = {{"at", hex(address_of_slot(state, s))},
+                                                                 {"value", hex(state[s].value)}};
     }
     const std::uint64_t count =
         std::min<std::uint64_t>(state[Slot::entry_msr_load_count].value, vmx::max_msr_entries);

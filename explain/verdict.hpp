@@ -38,7 +38,10 @@ struct UnknownRule {
 struct Verdict {
     Conclusion conclusion = Conclusion::unknown;
     std::vector<BrokenRule> broken;  ///< in architectural order
+    /// Rules that cannot be told and may be the cause of what was reported.
     std::vector<UnknownRule> unknown;
+    /// Rules that cannot be told either, but the report shows that they were passed or not reached.
+    std::vector<UnknownRule> unknown_besides;
     /// The broken rules account for what was reported: reason, qualification, error. Nothing if nothing was
     /// reported or nothing is broken.
     std::optional<bool> agrees;
@@ -52,9 +55,9 @@ struct Verdict {
 /// and with what the report proves of the processor (inference.hpp).
 vmx::State judged_state(const Dump& dump, const vmx::Capabilities& cpu);
 
-/// Judges a dump on a processor. An unknown processor is Capabilities(). Unknown rules are those that may be
-/// the cause: if the entry failed with exit reason 33, say, the checks on controls and host state held, and
-/// are not listed. Of a report of AMD's SVM nothing is judged.
+/// Judges a dump on a processor. An unknown processor is Capabilities(). If the entry failed with exit
+/// reason 33, say, the checks on controls and host state are no cause; what cannot be told of them is in
+/// unknown_besides. Of a report of AMD's SVM nothing is judged.
 Verdict judge(const Dump& dump, const vmx::Capabilities& cpu);
 
 }  // namespace hyperstep::explain

@@ -180,8 +180,8 @@ TEST(RulesCommand, CoverageIsCompleteOrNamesWhatIsMissing) {
     const std::string path = folder.path();
     const Outcome some = run({"rules", "--coverage", path.c_str()});
     EXPECT_EQ(some.status, 1);
-    EXPECT_TRUE(has(some.out, "entry_checks: 1 of 390"));
-    EXPECT_FALSE(has(some.out, "missing: guest.int.sti_needs_if\n"));
+    EXPECT_TRUE(has(some.err, "entry_checks: 1 of 390"));
+    EXPECT_FALSE(has(some.err, "missing: guest.int.sti_needs_if\n"));
     // All the rules that `generate --all` breaks or keeps.
     const Outcome all = run({"generate", "--all"});
     EXPECT_EQ(all.status, 0);

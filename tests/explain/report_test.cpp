@@ -61,7 +61,7 @@ TEST(ReportText, ABrokenCheckComesWithItsValuesAndItsRepair) {
     EXPECT_SAYS(text, "guest_interruptibility = 0x9 (blocking by STI, blocking by NMI)");
     EXPECT_SAYS(text, "guest_rflags = 0x2");
     EXPECT_SAYS(text, "smallest change: guest_interruptibility: 0x9 -> 0x8 (clear bit 0)");
-    EXPECT_SAYS(text, "This is what was reported.");
+    EXPECT_SAYS(text, "This agrees with what was reported.");
     EXPECT_NOT_SAYS(text, "\x1b");
 }
 
