@@ -68,7 +68,16 @@ std::size_t escape_sequence(std::string_view s, std::size_t at) {
     return std::min(end + 1, s.size()) - at;
 }
 
-std::string with_plain_spaces(std::string_view s) {
+/// Whether every byte stands for itself.
+bool is_plain(std::string_view s) {
+    // Without a way out of the loop, so that the compiler looks at many bytes at once.
+    bool other = false;
+    for (const char c : s) other |= c == '\t' || c == '\x1b' || static_cast<unsigned char>(c) >= 0x80;
+    return !other;
+}
+
+std::string with_plain_spaces(std::string s) {
+    if (is_plain(s)) return s;
     std::string plain;
     plain.reserve(s.size());
     for (std::size_t i = 0; i < s.size(); ++i) {
@@ -107,12 +116,16 @@ void LineDecoder::feed(std::string_view piece, std::vector<TextLine>& lines) {
 void LineDecoder::complete(std::vector<TextLine>& lines) {
     ++number_;
     while (!raw_.empty() && raw_.back() == '\r') raw_.pop_back();
-    const std::string raw = std::move(raw_);
+    std::string raw = std::move(raw_);
     raw_.clear();
     if (!soft_break_) {
         first_ = number_;
         decoded_.clear();
         if (raw.starts_with('#') || raw.find('\0') != std::string::npos) return;
+    }
+    if (!soft_break_ && raw.find('=') == std::string::npos) {
+        lines.push_back({first_, with_plain_spaces(std::move(raw))});
+        return;
     }
     const bool encoded = looks_encoded(raw, quoted_printable_);
     quoted_printable_ = quoted_printable_ || encoded;

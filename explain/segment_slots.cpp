@@ -27,9 +27,10 @@ const SegmentSlots* guest_segment(std::string_view name, NameStyle style) {
     for (const SegmentSlots& segment : guest_segments()) {
         if (segment.name == name) return &segment;
         if (style == NameStyle::vmcs) continue;
-        const std::string wanted = lower_case(name);
-        const std::string full = lower_case(segment.name);
-        if (wanted == full || (full.size() == 4 && wanted == full.substr(0, 3))) return &segment;
+        const bool may_be_short = segment.name.size() == 4;  // LDT
+        if (same_letters(name, segment.name) ||
+            (may_be_short && same_letters(name, segment.name.substr(0, 3))))
+            return &segment;
     }
     return nullptr;
 }

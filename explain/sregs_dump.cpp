@@ -50,6 +50,11 @@ std::optional<SregsDumps::Raw>* SregsDumps::attribute(Segment& segment, std::str
     return name == "unusable" ? &segment.unusable : nullptr;
 }
 
+bool SregsDumps::is_attribute(std::string_view name) {
+    Segment any;
+    return attribute(any, name) != nullptr;
+}
+
 std::optional<SregsDumps::Raw>* SregsDumps::top_level(std::string_view name) {
     if (name == "cr0") return &cr0_;
     if (name == "cr4") return &cr4_;
@@ -91,8 +96,7 @@ void SregsDumps::word(std::string_view text, const Record& record) {
     const bool at_start = std::exchange(at_start_, false);
     awaiting_ = false;
     key_.clear();
-    Segment scratch;
-    if (attribute(scratch, name) != nullptr && (segment_ || candidate_)) {
+    if ((segment_ || candidate_) && is_attribute(name)) {
         if (candidate_) enter(*candidate_, record);
         const bool table = *segment_ >= 8;  // GDTR and IDTR have two members
         if (in_braces_ && !table && !keeps_order(name)) segment_.reset();
@@ -130,7 +134,7 @@ void SregsDumps::number(std::string_view text, char next, const Record& record) 
 }
 
 bool SregsDumps::take_failure(std::string_view text, const Record& record) {
-    const std::size_t reason = text.find("hardware_entry_failure_reason");
+    const std::size_t reason = position_of(text, "hardware_entry_failure_reason");
     const bool fail_entry = contains(text, "KVM_EXIT_FAIL_ENTRY");
     if (!fail_entry && reason == std::string_view::npos) return false;
     if (!draft_ || whole_segment()) open(record);

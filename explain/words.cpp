@@ -1,6 +1,7 @@
 #include "explain/words.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace hyperstep::explain {
 
@@ -25,13 +26,26 @@ std::string_view take_word(std::string_view& s) {
 
 std::string lower_case(std::string_view s) {
     std::string lower{s};
-    for (char& c : lower)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    for (char& c : lower) c = lower_case(c);
     return lower;
 }
 
+bool same_letters(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+        return lower_case(x) == lower_case(y);
+    });
+}
+
+std::size_t position_of(std::string_view s, std::string_view part) {
+    if (part.empty()) return 0;
+    if (s.size() < part.size()) return std::string_view::npos;
+    const void* found = memmem(s.data(), s.size(), part.data(), part.size());
+    return found == nullptr ? std::string_view::npos
+                            : static_cast<std::size_t>(static_cast<const char*>(found) - s.data());
+}
+
 bool contains(std::string_view s, std::string_view part) {
-    return s.find(part) != std::string_view::npos;
+    return position_of(s, part) != std::string_view::npos;
 }
 
 namespace {
