@@ -24,6 +24,9 @@ const std::array<SegmentSlots, 10>& guest_segments() {
 
 const SegmentSlots* guest_segment(std::string_view name, NameStyle style) {
     if (name.size() < 2 || name.size() > 4) return nullptr;
+    // ES, TR, LDTR, ldt: nearly every other word ends here.
+    const char second = lower_case(name[1]);
+    if (name.size() == 2 ? second != 's' && second != 'r' : second != 'd') return nullptr;
     for (const SegmentSlots& segment : guest_segments()) {
         if (segment.name == name) return &segment;
         if (style == NameStyle::vmcs) continue;

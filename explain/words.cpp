@@ -97,7 +97,9 @@ std::vector<Pair> pairs_of(std::string_view line) {
         Pair pair;
         pair.key = trim(line.substr(0, equals));
         line = trim(line.substr(equals + 1));
-        pair.value = line.substr(0, std::min(line.find_first_of(" ,;"), line.size()));
+        const auto ends_value = [](char c) { return c == ' ' || c == ',' || c == ';'; };
+        const auto end = std::find_if(line.begin(), line.end(), ends_value);
+        pair.value = line.substr(0, static_cast<std::size_t>(end - line.begin()));
         line.remove_prefix(pair.value.size());
         while (!line.empty() && (line.front() == ' ' || line.front() == ',' || line.front() == ';'))
             line.remove_prefix(1);
