@@ -27,7 +27,7 @@ Exit status: 0 nothing broken, 1 something is, 2 bad usage or unreadable input, 
 /// CLI11 asks for a subcommand where one was given that does not exist.
 std::string what_is_required(std::span<const char* const> arguments, const CLI::RequiredError& error) {
     const std::string first = arguments.size() > 1 ? arguments[1] : "";
-    const std::string what = error.what();
+    std::string what = error.what();
     if (first.empty() || first.starts_with('-') || !what.starts_with("A subcommand")) return what;
     return "there is no subcommand \"" + first + "\"";
 }
