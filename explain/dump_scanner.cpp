@@ -64,10 +64,11 @@ void drop_stray_lists(std::vector<Dump>& dumps) {
 std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
     std::vector<Dump> kept;
     std::optional<std::size_t> owner;  // in kept
-    bool owner_has_qemu = false, owner_has_sregs = false;
+    bool owner_has_qemu = false;
+    bool owner_has_sregs = false;
     std::vector<Dump> ahead;  // views before the first VMCS dump
     bool any_vmcs = false;
-    const auto attach = [&](Dump&& view) {
+    const auto attach = [&](Dump& view) {  // true: the view is moved away
         bool& taken = view.format == Format::qemu ? owner_has_qemu : owner_has_sregs;
         if (taken) return false;
         taken = true;
@@ -76,7 +77,7 @@ std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
     };
     for (Dump& dump : dumps) {
         if (is_guest_view(dump)) {
-            if (owner && attach(std::move(dump))) continue;
+            if (owner && attach(dump)) continue;
             if (owner || any_vmcs)
                 kept.push_back(std::move(dump));
             else
@@ -91,7 +92,7 @@ std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
         if (!any_vmcs && !ahead.empty()) {
             // Only the nearest one of each kind stands next to the dump.
             for (auto view = ahead.rbegin(); view != ahead.rend(); ++view)
-                if (!attach(std::move(*view))) kept.push_back(std::move(*view));
+                if (!attach(*view)) kept.push_back(std::move(*view));
             ahead.clear();
         }
         any_vmcs = true;
@@ -188,7 +189,7 @@ void DumpScanner::feed(std::string_view piece) {
         impl.start.clear();
     }
     // In slices, so that the lines waiting stay few.
-    constexpr std::size_t slice = 64 * 1024;
+    constexpr std::size_t slice = std::size_t{64} * 1024;
     while (!piece.empty()) {
         impl.decoder.feed(piece.substr(0, slice), impl.lines);
         impl.take_lines();

@@ -7,7 +7,7 @@
 namespace hyperstep::explain {
 namespace {
 
-constexpr std::size_t longest_line = 64 * 1024;
+constexpr std::size_t longest_line = std::size_t{64} * 1024;
 
 int upper_hex(char c) {
     if (c >= '0' && c <= '9') return c - '0';

@@ -98,8 +98,8 @@ std::vector<Pair> pairs_of(std::string_view line) {
         pair.key = trim(line.substr(0, equals));
         line = trim(line.substr(equals + 1));
         const auto ends_value = [](char c) { return c == ' ' || c == ',' || c == ';'; };
-        const auto end = std::find_if(line.begin(), line.end(), ends_value);
-        pair.value = line.substr(0, static_cast<std::size_t>(end - line.begin()));
+        const auto length = std::find_if(line.begin(), line.end(), ends_value) - line.begin();
+        pair.value = line.substr(0, static_cast<std::size_t>(length));
         line.remove_prefix(pair.value.size());
         while (!line.empty() && (line.front() == ' ' || line.front() == ',' || line.front() == ';'))
             line.remove_prefix(1);
