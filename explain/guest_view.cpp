@@ -117,7 +117,7 @@ void attach_report(Dump& vmcs, const Reported& view) {
         // VMfail leaves the exit information of an earlier exit in place.
         reported.reason.reset();
         reported.qualification.reset();
-        vmcs.remarks.push_back(
+        vmcs.remarks.emplace_back(
             "the exit reason shown is that of an earlier VM exit: the entry ended with a VM-instruction "
             "error");
     }
