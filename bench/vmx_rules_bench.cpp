@@ -9,20 +9,20 @@ namespace {
 
 void three_valued(benchmark::State& run) {
     const State state = base_state(BaseState::long_mode);
-    for (auto _ : run) benchmark::DoNotOptimize(first_broken(state));
+    while (run.KeepRunning()) benchmark::DoNotOptimize(first_broken(state));
     run.SetItemsProcessed(run.iterations());
 }
 
 void exact(benchmark::State& run) {
     const State state = base_state(BaseState::long_mode);
-    for (auto _ : run) benchmark::DoNotOptimize(first_broken_exact(state));
+    while (run.KeepRunning()) benchmark::DoNotOptimize(first_broken_exact(state));
     run.SetItemsProcessed(run.iterations());
     run.SetLabel("baseline=entry_checks/three_valued");
 }
 
 void every_row(benchmark::State& run) {
     const State state = base_state(BaseState::long_mode);
-    for (auto _ : run) benchmark::DoNotOptimize(evaluate_all(state));
+    while (run.KeepRunning()) benchmark::DoNotOptimize(evaluate_all(state));
     run.SetItemsProcessed(run.iterations());
     run.SetLabel("baseline=entry_checks/three_valued");
 }

@@ -74,9 +74,10 @@ void drop_stray_lists(std::vector<Dump>& dumps) {
 std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
     std::vector<Dump> kept;
     std::optional<std::size_t> owner;  // in kept
-    bool owner_has_qemu = false, owner_has_sregs = false;
-    std::vector<Dump> ahead;  // views that wait for the next VMCS dump
-    const auto attach = [&](Dump&& view) {
+    bool owner_has_qemu = false;
+    bool owner_has_sregs = false;
+    std::vector<Dump> ahead;               // views that wait for the next VMCS dump
+    const auto attach = [&](Dump& view) {  // true: the view is moved away
         bool& taken = view.format == Format::qemu ? owner_has_qemu : owner_has_sregs;
         if (taken) return false;
         taken = true;
@@ -85,7 +86,7 @@ std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
     };
     for (Dump& dump : dumps) {
         if (is_guest_view(dump)) {
-            if (!owner || !attach(std::move(dump))) ahead.push_back(std::move(dump));
+            if (!owner || !attach(dump)) ahead.push_back(std::move(dump));
             continue;
         }
         const bool vmcs = shows_vmcs(dump);
@@ -95,7 +96,7 @@ std::vector<Dump> with_views_attached(std::vector<Dump> dumps) {
         owner_has_qemu = owner_has_sregs = false;
         // Only the nearest one of each kind stands next to the dump.
         for (auto view = ahead.rbegin(); view != ahead.rend(); ++view)
-            if (!attach(std::move(*view))) kept.push_back(std::move(*view));
+            if (!attach(*view)) kept.push_back(std::move(*view));
         ahead.clear();
     }
     for (Dump& view : ahead) kept.push_back(std::move(view));
@@ -197,7 +198,7 @@ void DumpScanner::feed(std::string_view piece) {
         impl.start.clear();
     }
     // In slices, so that the lines waiting stay few.
-    constexpr std::size_t slice = 64 * 1024;
+    constexpr std::size_t slice = std::size_t{64} * 1024;
     while (!piece.empty()) {
         impl.decoder.feed(piece.substr(0, slice), impl.lines);
         impl.take_lines();

@@ -136,7 +136,7 @@ private:
 void add_unnamed(Phrase& phrase, std::uint64_t rest) {
     while (rest != 0) {
         const auto low = static_cast<unsigned>(std::countr_zero(rest));
-        const unsigned length = static_cast<unsigned>(std::countr_one(rest >> low));
+        const auto length = static_cast<unsigned>(std::countr_one(rest >> low));
         phrase.add(length == 1 ? fmt::format("bit {}", low)
                                : fmt::format("bits {}:{}", low + length - 1, low));
         rest &= length == 64 ? 0 : ~(((1ULL << length) - 1) << low);
@@ -157,7 +157,7 @@ std::string rflags(std::uint64_t value) {
     constexpr auto iopl = decltype(vmx::Rflags::iopl)::mask;
     Phrase phrase;
     phrase.add(set_bits(value & ~iopl, rflags_bits));
-    if ((value & iopl) != 0) phrase.add(fmt::format("IOPL {}", vmx::Rflags::iopl.get(value)));
+    if ((value & iopl) != 0) phrase.add(fmt::format("IOPL {}", decltype(vmx::Rflags::iopl)::get(value)));
     phrase.add((value >> 9 & 1) != 0 ? "" : "IF is 0");
     return phrase.take();
 }

@@ -14,10 +14,15 @@ struct Key {
     bool by_name;
 };
 
-std::string_view without_marks(std::string_view s) {
+bool is_mark(char c) {
+    if (is_letter(c) || is_digit(c)) return false;
     constexpr std::string_view marks = " \"'`[](){}<>*-,;.|";
-    while (!s.empty() && contains(marks, s.substr(0, 1))) s.remove_prefix(1);
-    while (!s.empty() && contains(marks, s.substr(s.size() - 1))) s.remove_suffix(1);
+    return marks.find(c) != std::string_view::npos;
+}
+
+std::string_view without_marks(std::string_view s) {
+    while (!s.empty() && is_mark(s.front())) s.remove_prefix(1);
+    while (!s.empty() && is_mark(s.back())) s.remove_suffix(1);
     return s;
 }
 
@@ -60,6 +65,7 @@ std::optional<Key> key_of(std::string_view text) {
 
 std::optional<Number> value_of(std::string_view word, std::string& digits) {
     word = without_marks(word);
+    if (word.empty() || (!is_hex_digit(word.front()) && word.front() != '_')) return std::nullopt;
     digits.clear();
     for (const char c : word)
         if (c != '_' && c != '\'' && c != '`') digits += c;
@@ -107,14 +113,15 @@ bool FieldLists::take(const Record& record) {
     if (draft_ && record.line_first > draft_->dump.line_last + longest_gap) finish();
     std::string_view text = trim(record.text);
     if (text.size() < 5 || text.size() > 512) return false;
-    if (text.find_first_of("0123456789") == std::string_view::npos) return false;
+    if (std::none_of(text.begin(), text.end(), is_digit)) return false;
     bool taken = false;
     std::string digits;
     const auto take_pair = [&](std::string_view name, std::string_view word) {
-        const auto key = key_of(name);
-        if (!key) return;
+        // The value first: it is the cheaper question, and most words of a log are no number.
         const std::optional<Number> value = value_of(word, digits);
         if (!value) return;
+        const auto key = key_of(name);
+        if (!key) return;
         add(record, Entry{key->field, *value, whole_decimal(digits), key->by_name});
         taken = true;
     };

@@ -20,7 +20,7 @@ private:
         NamedField field;
         Number value;
         std::optional<std::uint64_t> decimal;
-        bool by_name;
+        bool by_name = false;
     };
     void add(const Record& record, const Entry& entry);
 

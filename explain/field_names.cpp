@@ -1,6 +1,7 @@
 #include "explain/field_names.hpp"
 
 #include <array>
+#include <functional>
 #include <string>
 #include <unordered_map>
 
@@ -9,23 +10,39 @@ namespace {
 
 using vmx::Slot;
 
-std::string letters_and_digits(std::string_view name) {
-    std::string kept;
-    for (const char c : lower_case(name))
-        if (is_letter(c) || is_digit(c)) kept += c;
+constexpr std::size_t longest_name = 80;
+
+/// What remains of a name when case and punctuation are forgotten. Nearly every word of a log is asked for,
+/// so it lies in no allocated memory.
+struct Squeezed {
+    std::array<char, longest_name> letters;
+    std::size_t size = 0;
+
+    std::string_view view() const { return {letters.data(), size}; }
+};
+
+Squeezed letters_and_digits(std::string_view name) {
+    Squeezed kept{};
+    for (const char c : name.substr(0, longest_name))
+        if (is_letter(c) || is_digit(c)) kept.letters.at(kept.size++) = lower_case(c);
     return kept;
 }
 
-using Names = std::unordered_map<std::string, Slot>;
+/// Lets a map of strings be asked with a string_view.
+struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+};
+using Names = std::unordered_map<std::string, Slot, TextHash, std::equal_to<>>;
 
 const Names& names() {
     static const Names all = [] {
         Names table;
         for (const vmx::FieldInfo& field : vmx::all_fields()) {
-            table.emplace(letters_and_digits(field.short_name), vmx::slot_of(field.field));
-            table.emplace(letters_and_digits(field.name), vmx::slot_of(field.field));
+            table.emplace(letters_and_digits(field.short_name).view(), vmx::slot_of(field.field));
+            table.emplace(letters_and_digits(field.name).view(), vmx::slot_of(field.field));
         }
-#define FIELD_ALIAS(name, short_name) table.emplace(letters_and_digits(name), Slot::short_name);
+#define FIELD_ALIAS(name, short_name) table.emplace(letters_and_digits(name).view(), Slot::short_name);
 #include "explain/field_aliases.def"
 #undef FIELD_ALIAS
         return table;
@@ -34,12 +51,12 @@ const Names& names() {
 }
 
 std::optional<NamedField> look_up(std::string_view key) {
-    const auto found = names().find(std::string{key});
+    const auto found = names().find(key);
     if (found != names().end()) return NamedField{found->second};
     // the two halves of a 64-bit field
     for (const std::string_view suffix : {"high", "full", "hi"}) {
         if (!key.ends_with(suffix)) continue;
-        const auto stem = names().find(std::string{key.substr(0, key.size() - suffix.size())});
+        const auto stem = names().find(key.substr(0, key.size() - suffix.size()));
         if (stem == names().end()) continue;
         const auto field = vmx::field_in(stem->second);
         if (!field || vmx::width_of(*field) != vmx::FieldWidth::w64) continue;
@@ -51,9 +68,9 @@ std::optional<NamedField> look_up(std::string_view key) {
 }  // namespace
 
 std::optional<NamedField> field_called(std::string_view name) {
-    if (name.size() < 3 || name.size() > 80) return std::nullopt;
-    const std::string whole = letters_and_digits(name);
-    std::string_view key = whole;
+    if (name.size() < 3 || name.size() > longest_name) return std::nullopt;
+    const Squeezed whole = letters_and_digits(name);
+    std::string_view key = whole.view();
     if (const auto found = look_up(key)) return found;
     constexpr std::array<std::string_view, 4> owners{"vmxvmcs", "vmcs12", "vmcs", "vmx"};
     constexpr std::array<std::string_view, 7> widths{"16bit", "32bit", "64bit", "16", "32", "64", "n"};

@@ -11,7 +11,7 @@ namespace hyperstep::explain {
 enum class Half : std::uint8_t { whole, high };
 
 struct NamedField {
-    vmx::Slot slot;
+    vmx::Slot slot = vmx::Slot::count;
     Half half = Half::whole;
 };
 

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "explain/words.hpp"
 
 namespace hyperstep::explain {
 namespace {
 
-constexpr std::size_t longest_line = 64 * 1024;
+constexpr std::size_t longest_line = std::size_t{64} * 1024;
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 int upper_hex(char c) {
@@ -70,7 +71,16 @@ std::size_t escape_sequence(std::string_view s, std::size_t at) {
     return std::min(end + 1, s.size()) - at;
 }
 
-std::string with_plain_spaces(std::string_view s) {
+/// Whether every byte stands for itself.
+bool is_plain(std::string_view s) {
+    // Without a way out of the loop, so that the compiler looks at many bytes at once.
+    bool other = false;
+    for (const char c : s) other |= static_cast<unsigned char>(c) - 0x20U >= 0x7fU - 0x20U;
+    return !other;
+}
+
+std::string with_plain_spaces(std::string s) {
+    if (is_plain(s)) return s;
     std::string plain;
     plain.reserve(s.size());
     for (std::size_t i = 0; i < s.size(); ++i) {
@@ -133,7 +143,11 @@ std::string without_markup(std::string_view s) {
 }
 
 /// Appends the lines that a line of a page stands for: itself, if it has no markup.
-void append_lines(std::size_t number, std::string_view line, std::vector<TextLine>& lines) {
+void append_lines(std::size_t number, std::string line, std::vector<TextLine>& lines) {
+    if (line.find_first_of("<&\\") == std::string::npos) {
+        lines.push_back({number, std::move(line)});
+        return;
+    }
     const std::string plain = without_markup(line);
     std::string_view rest = plain;
     for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
@@ -173,6 +187,10 @@ void LineDecoder::complete(std::vector<TextLine>& lines) {
         first_ = number_;
         decoded_.clear();
         if (raw.starts_with('#') || raw.find('\0') != std::string::npos) return;
+    }
+    if (!soft_break_ && raw.find('=') == std::string::npos) {
+        append_lines(first_, with_plain_spaces(std::move(raw)), lines);
+        return;
     }
     const bool encoded = looks_encoded(raw, quoted_printable_);
     quoted_printable_ = quoted_printable_ || encoded;

@@ -190,6 +190,7 @@ std::size_t shaped_length(std::string_view line, std::string_view shape) {
 }  // namespace
 
 void PrefixStripper::learn(std::string_view line) {
+    constexpr std::size_t longest_prefix = 80;
     constexpr std::array<std::string_view, 10> unmistakable{"vmentry failure (reason",
                                                             "VMLAUNCH error: 0x",
                                                             "VMRESUME error: 0x",
@@ -201,8 +202,8 @@ void PrefixStripper::learn(std::string_view line) {
                                                             "RAX=",
                                                             "HM error "};
     for (const std::string_view mark : unmistakable) {
-        const std::size_t at = line.find(mark);
-        if (at == 0 || at == std::string_view::npos || at > 80) continue;
+        const std::size_t at = line.substr(0, longest_prefix + mark.size()).find(mark);
+        if (at == 0 || at == std::string_view::npos) continue;
         if (line[at - 1] != ' ' && line[at - 1] != ':' && line[at - 1] != '>') continue;
         std::string shape = shape_of(line.substr(0, at));
         if (std::find(learned_.begin(), learned_.end(), shape) != learned_.end()) return;

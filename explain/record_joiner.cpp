@@ -22,34 +22,41 @@ constexpr std::array<std::string_view, 13> inner_keys{"shadow=",
                                                       "value=",
                                                       "CS:RIP=",
                                                       "Window="};
-/// Keys of several words, which a mailer may have wrapped inside.
-constexpr std::array<std::string_view, 15> long_keys{"Sysenter RSP",
-                                                     "TSC Offset",
-                                                     "TSC Multiplier",
-                                                     "TPR Threshold",
-                                                     "APIC-access addr",
-                                                     "virt-APIC addr",
-                                                     "EPT pointer",
-                                                     "EPTP index",
-                                                     "PLE Gap",
-                                                     "Virtual processor ID",
-                                                     "VMfunc controls",
-                                                     "SM Base",
-                                                     "VE info address",
-                                                     "VMEntry: intr_info",
-                                                     "VMExit: intr_info"};
+/// Keys of several words, which a mailer may have wrapped inside: before and behind the break.
+struct BrokenKey {
+    std::string_view head;
+    std::string_view tail;
+};
+constexpr std::array<BrokenKey, 17> broken_keys{{{"Sysenter", "RSP"},
+                                                 {"TSC", "Offset"},
+                                                 {"TSC", "Multiplier"},
+                                                 {"TPR", "Threshold"},
+                                                 {"APIC-access", "addr"},
+                                                 {"virt-APIC", "addr"},
+                                                 {"EPT", "pointer"},
+                                                 {"EPTP", "index"},
+                                                 {"PLE", "Gap"},
+                                                 {"Virtual", "processor ID"},
+                                                 {"Virtual processor", "ID"},
+                                                 {"VMfunc", "controls"},
+                                                 {"SM", "Base"},
+                                                 {"VE", "info address"},
+                                                 {"VE info", "address"},
+                                                 {"VMEntry:", "intr_info"},
+                                                 {"VMExit:", "intr_info"}}};
+
+/// starts_with() for a text and a `part` that are not empty; nearly always the first letter decides.
+bool begins(std::string_view text, std::string_view part) {
+    return text.front() == part.front() && text.starts_with(part);
+}
 
 bool starts_a_number(std::string_view s) {
     return take_hex(s).has_value();
 }
 
 bool completes_long_key(std::string_view before, std::string_view text) {
-    return std::any_of(long_keys.begin(), long_keys.end(), [&](std::string_view key) {
-        for (std::size_t blank = key.find(' '); blank != std::string_view::npos;
-             blank = key.find(' ', blank + 1))
-            if (before.ends_with(key.substr(0, blank)) && text.starts_with(key.substr(blank + 1)))
-                return true;
-        return false;
+    return std::any_of(broken_keys.begin(), broken_keys.end(), [&](const BrokenKey& key) {
+        return begins(text, key.tail) && before.ends_with(key.head);
     });
 }
 
@@ -82,7 +89,7 @@ bool RecordJoiner::continues(std::string_view text) const {
     if (text.starts_with("(0x") || text.starts_with("(effective") || text.starts_with("(autoload"))
         return is_hex_digit(before.back());
     for (const std::string_view key : inner_keys)
-        if (text.starts_with(key))
+        if (begins(text, key))
             return (before.ends_with(':') || contains(before, "=")) && !contains(before, key);
     if (before.starts_with("RSP =") && text.starts_with("RIP =")) return !contains(before, "RIP");
     if (before.starts_with("RIP =") && text.starts_with("RSP =")) return !contains(before, "RSP");

@@ -24,12 +24,16 @@ const std::array<SegmentSlots, 10>& guest_segments() {
 
 const SegmentSlots* guest_segment(std::string_view name, NameStyle style) {
     if (name.size() < 2 || name.size() > 4) return nullptr;
+    // ES, TR, LDTR, ldt: nearly every other word ends here.
+    const char second = lower_case(name[1]);
+    if (name.size() == 2 ? second != 's' && second != 'r' : second != 'd') return nullptr;
     for (const SegmentSlots& segment : guest_segments()) {
         if (segment.name == name) return &segment;
         if (style == NameStyle::vmcs) continue;
-        const std::string wanted = lower_case(name);
-        const std::string full = lower_case(segment.name);
-        if (wanted == full || (full.size() == 4 && wanted == full.substr(0, 3))) return &segment;
+        const bool may_be_short = segment.name.size() == 4;  // LDT
+        if (same_letters(name, segment.name) ||
+            (may_be_short && same_letters(name, segment.name.substr(0, 3))))
+            return &segment;
     }
     return nullptr;
 }

@@ -12,6 +12,7 @@ using vmx::PartialWord;
 
 constexpr std::size_t longest_gap = 40;
 constexpr std::size_t longest_name = 8;  // "selector"
+constexpr std::size_t longest_segment_name = 4;
 
 /// Members of struct kvm_segment, in order.
 constexpr std::array<std::string_view, 12> members{
@@ -26,6 +27,11 @@ bool is_oops_line(std::string_view text) {
 
 bool is_word_char(char c) {
     return is_letter(c) || is_digit(c) || c == '_';
+}
+
+/// What stands between a name and what it has.
+bool is_assignment(char c) {
+    return c == '=' || c == ':' || c == '{';
 }
 
 }  // namespace
@@ -48,6 +54,11 @@ std::optional<SregsDumps::Raw>* SregsDumps::attribute(Segment& segment, std::str
     if (name == "g") return &segment.g;
     if (name == "avl") return &segment.avl;
     return name == "unusable" ? &segment.unusable : nullptr;
+}
+
+bool SregsDumps::is_attribute(std::string_view name) {
+    Segment any;
+    return attribute(any, name) != nullptr;
 }
 
 std::optional<SregsDumps::Raw>* SregsDumps::top_level(std::string_view name) {
@@ -83,7 +94,6 @@ void SregsDumps::enter(std::size_t segment, const Record& record) {
 }
 
 void SregsDumps::word(std::string_view text, const Record& record) {
-    const std::string name = text.size() <= longest_name ? lower_case(text) : std::string{};
     if (awaiting_ && !key_.empty() && whole_hex(text)) {
         number(text, ' ', record);
         return;
@@ -91,8 +101,10 @@ void SregsDumps::word(std::string_view text, const Record& record) {
     const bool at_start = std::exchange(at_start_, false);
     awaiting_ = false;
     key_.clear();
-    Segment scratch;
-    if (attribute(scratch, name) != nullptr && (segment_ || candidate_)) {
+    if (text.size() > longest_name) return;
+    if (!segment_ && !candidate_ && !at_start && text.size() > longest_segment_name) return;
+    const std::string name = lower_case(text);
+    if ((segment_ || candidate_) && is_attribute(name)) {
         if (candidate_) enter(*candidate_, record);
         const bool table = *segment_ >= 8;  // GDTR and IDTR have two members
         if (in_braces_ && !table && !keeps_order(name)) segment_.reset();
@@ -111,9 +123,8 @@ void SregsDumps::number(std::string_view text, char next, const Record& record) 
     const bool wanted = awaiting_ && !key_.empty();
     awaiting_ = false;
     at_start_ = true;
-    std::string_view rest = text;
-    const std::optional<Number> hex = take_hex(rest);
-    if (!wanted || !hex || !rest.empty() || next == ':') {
+    const std::optional<Number> hex = wanted && next != ':' ? whole_hex(text) : std::nullopt;
+    if (!hex) {
         key_.clear();
         return;
     }
@@ -133,7 +144,7 @@ void SregsDumps::number(std::string_view text, char next, const Record& record) 
 }
 
 bool SregsDumps::take_failure(std::string_view text, const Record& record) {
-    const std::size_t reason = text.find("hardware_entry_failure_reason");
+    const std::size_t reason = position_of(text, "hardware_entry_failure_reason");
     const bool fail_entry = contains(text, "KVM_EXIT_FAIL_ENTRY");
     if (!fail_entry && reason == std::string_view::npos) return false;
     if (!draft_ || whole_segment()) open(record);
@@ -169,7 +180,7 @@ bool SregsDumps::take(const Record& record) {
         return true;
     }
     if (is_oops_line(text)) return false;
-    if (!draft_ && text.find_first_of("=:{") == std::string_view::npos) return false;
+    if (!draft_ && std::none_of(text.begin(), text.end(), is_assignment)) return false;
     assigned_ = false;
     at_start_ = true;
     for (std::size_t i = 0; i < text.size();) {
@@ -185,7 +196,7 @@ bool SregsDumps::take(const Record& record) {
             i = end;
             continue;
         }
-        if (c == '=' || c == ':' || c == '{') {
+        if (is_assignment(c)) {
             if (candidate_) enter(*candidate_, record);
             awaiting_ = !key_.empty() && c != '{';
             if (c == '{' && segment_) {

@@ -26,7 +26,8 @@ private:
     bool take_failure(std::string_view text, const Record& record);
     void word(std::string_view word, const Record& record);
     void number(std::string_view text, char next, const Record& record);
-    std::optional<Raw>* attribute(Segment& segment, std::string_view name);
+    static std::optional<Raw>* attribute(Segment& segment, std::string_view name);
+    static bool is_attribute(std::string_view name);
     std::optional<Raw>* top_level(std::string_view name);
     void open(const Record& record);
     void enter(std::size_t segment, const Record& record);

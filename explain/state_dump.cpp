@@ -8,7 +8,7 @@
 namespace hyperstep::explain {
 namespace {
 
-constexpr std::size_t longest_object = 4 * 1024 * 1024;
+constexpr std::size_t longest_object = std::size_t{4} * 1024 * 1024;
 constexpr int deepest_object = 16;
 constexpr std::string_view schema = "hyperstep/state/1";
 

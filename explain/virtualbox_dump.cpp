@@ -43,9 +43,10 @@ void VirtualBoxDumps::failed(std::string_view message) {
 }
 
 bool VirtualBoxDumps::take_info(std::string_view text, const Record& record) {
-    const bool start_failed = contains(text, "VERR_VMX_UNABLE_TO_START_VM") ||
-                              contains(text, "VERR_VMX_INVALID_GUEST_STATE") ||
-                              contains(text, "VERR_VMX_INVALID_VMCS_PTR_TO_START_VM");
+    const bool start_failed =
+        contains(text, "VERR_VMX_") &&
+        (contains(text, "VERR_VMX_UNABLE_TO_START_VM") || contains(text, "VERR_VMX_INVALID_GUEST_STATE") ||
+         contains(text, "VERR_VMX_INVALID_VMCS_PTR_TO_START_VM"));
     const bool info = text.ends_with("VT-x info:") || text.starts_with("HM error ") ||
                       text.starts_with("rcLastExitToR3 ") || text.starts_with("Real-on-v86 active ");
     const bool detail = draft_ && (text.starts_with("EFlags  =") || text.starts_with("Attr ") ||

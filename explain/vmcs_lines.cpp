@@ -216,13 +216,24 @@ void show_key(const KeyRow& row, const Pair& pair, Part part, VmcsLines& lines, 
     draft.show(part == Part::guest ? row.guest : row.host, pair.value);
 }
 
+bool is_special_key(std::string_view record, std::string_view key) {
+    return key == "CS:RIP" || key == "SVI|RVI" || key == "EFER(MSR LL)" ||
+           event_slot(record, key).has_value();
+}
+
+bool may_be_key(std::string_view record, std::string_view key) {
+    return row_of(key) != nullptr || is_special_key(record, key);
+}
+
 bool is_key(std::string_view record, const Pair& pair) {
     if (const KeyRow* row = row_of(pair.key)) return fits_form(*row, pair);
-    return pair.key == "CS:RIP" || pair.key == "SVI|RVI" || pair.key == "EFER(MSR LL)" ||
-           event_slot(record, pair.key).has_value();
+    return is_special_key(record, pair.key);
 }
 
 Claim read_pairs(std::string_view text, VmcsLines& lines, Draft* draft) {
+    // Most lines of a log end here, before any pair is made.
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || !may_be_key(text, trim(text.substr(0, equals)))) return Claim::no;
     const std::vector<Pair> pairs = pairs_of(text);
     if (pairs.empty() || !is_key(text, pairs[0])) return Claim::no;
     const bool opens =

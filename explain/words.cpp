@@ -1,6 +1,7 @@
 #include "explain/words.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace hyperstep::explain {
 
@@ -25,13 +26,26 @@ std::string_view take_word(std::string_view& s) {
 
 std::string lower_case(std::string_view s) {
     std::string lower{s};
-    for (char& c : lower)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    for (char& c : lower) c = lower_case(c);
     return lower;
 }
 
+bool same_letters(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+        return lower_case(x) == lower_case(y);
+    });
+}
+
+std::size_t position_of(std::string_view s, std::string_view part) {
+    if (part.empty()) return 0;
+    if (s.size() < part.size()) return std::string_view::npos;
+    const void* found = memmem(s.data(), s.size(), part.data(), part.size());
+    return found == nullptr ? std::string_view::npos
+                            : static_cast<std::size_t>(static_cast<const char*>(found) - s.data());
+}
+
 bool contains(std::string_view s, std::string_view part) {
-    return s.find(part) != std::string_view::npos;
+    return position_of(s, part) != std::string_view::npos;
 }
 
 std::string without_controls(std::string_view s) {
@@ -97,7 +111,9 @@ std::vector<Pair> pairs_of(std::string_view line) {
         Pair pair;
         pair.key = trim(line.substr(0, equals));
         line = trim(line.substr(equals + 1));
-        pair.value = line.substr(0, std::min(line.find_first_of(" ,;"), line.size()));
+        const auto ends_value = [](char c) { return c == ' ' || c == ',' || c == ';'; };
+        const auto length = std::find_if(line.begin(), line.end(), ends_value) - line.begin();
+        pair.value = line.substr(0, static_cast<std::size_t>(length));
         line.remove_prefix(pair.value.size());
         while (!line.empty() && (line.front() == ' ' || line.front() == ',' || line.front() == ';'))
             line.remove_prefix(1);

@@ -18,12 +18,21 @@ constexpr bool is_hex_digit(char c) {
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+constexpr char lower_case(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
 std::string_view trim(std::string_view s);
 /// Removes `start` from the front of `s`, and tells whether it was there.
 bool take_start(std::string_view& s, std::string_view start);
 /// Removes the blanks at the front and the word (up to a blank) behind them; returns the word.
 std::string_view take_word(std::string_view& s);
 std::string lower_case(std::string_view s);
+/// Equal but for the case of ASCII letters.
+bool same_letters(std::string_view a, std::string_view b);
+/// Where `part` begins in `s`; npos if nowhere. Quicker than string_view::find() where the first letter of
+/// `part` is common and the rest is not there.
+std::size_t position_of(std::string_view s, std::string_view part);
 bool contains(std::string_view s, std::string_view part);
 
 /// A byte that a terminal may obey instead of showing it: C0, and DEL.

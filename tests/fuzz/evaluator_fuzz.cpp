@@ -19,7 +19,7 @@ State whole_state(const std::uint8_t* data, std::size_t size, State& partial) {
     State whole = base_state(all_base_states[data[0] % bases]);
     partial = whole;
     for (std::size_t at = 1; at + record <= size; at += record) {
-        const auto slot = static_cast<Slot>((data[at] | data[at + 1] * 256U) % slot_count);
+        const auto slot = static_cast<Slot>((data[at] | std::size_t{data[at + 1]} << 8U) % slot_count);
         std::uint64_t value = 0;
         std::memcpy(&value, data + at + 3, sizeof value);
         if (info(slot).kind == SlotKind::option) value &= 1;

@@ -37,7 +37,7 @@ struct Change {
         clear_bits,  ///< slot := slot AND NOT value
         msr_entry,   ///< append `entry` to the MSR-load area and count it in entry_msr_load_count
     };
-    Kind kind;
+    Kind kind = Kind::assign;
     Slot slot = Slot::count;
     std::uint64_t value = 0;
     MsrEntry entry{};
