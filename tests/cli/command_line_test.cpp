@@ -1,40 +1,17 @@
-#include "cli/command_line.hpp"
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
-#include <sstream>
 #include <string>
 #include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-// The hyperstep command as a shell sees it: what goes to stdout and stderr, and the exit status.
+#include "tests/cli/run_command.hpp"
+
 namespace hyperstep::cli {
 namespace {
 
-struct Outcome {
-    int status;
-    std::string out, err;
-};
-
-Outcome run(std::vector<const char*> arguments) {
-    arguments.insert(arguments.begin(), "hyperstep");
-    std::ostringstream out;
-    std::ostringstream err;
-    std::streambuf* const old_out = std::cout.rdbuf(out.rdbuf());
-    std::streambuf* const old_err = std::cerr.rdbuf(err.rdbuf());
-    const int status = run_command_line(arguments);
-    std::cout.rdbuf(old_out);
-    std::cerr.rdbuf(old_err);
-    return {status, out.str(), err.str()};
-}
-
-bool has(const std::string& text, std::string_view words) {
-    return text.find(words) != std::string::npos;
-}
 bool is_one_line(const std::string& text) {
     return !text.empty() && text.find('\n') == text.size() - 1;
 }
@@ -77,7 +54,7 @@ TEST(CommandLine, HelpHasExamplesAndVersionTheVersion) {
 }
 
 TEST(CommandLine, BadUsageIsOneLineAndStatus2) {
-    const std::vector<std::vector<const char*>> bad{{},
+    const std::vector<std::vector<std::string>> bad{{},
                                                     {"frobnicate"},
                                                     {"explain", "--frobnicate"},
                                                     {"explain", "--colour", "sometimes"},

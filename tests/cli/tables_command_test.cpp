@@ -1,66 +1,17 @@
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <sstream>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "cli/command_line.hpp"
+#include "tests/cli/run_command.hpp"
 
 // rules, vmcs, cpu and generate as a shell sees them.
 namespace hyperstep::cli {
 namespace {
 
-struct Outcome {
-    int status;
-    std::string out, err;
-};
-
-Outcome run(std::vector<const char*> arguments) {
-    arguments.insert(arguments.begin(), "hyperstep");
-    std::ostringstream out;
-    std::ostringstream err;
-    std::streambuf* const old_out = std::cout.rdbuf(out.rdbuf());
-    std::streambuf* const old_err = std::cerr.rdbuf(err.rdbuf());
-    const int status = run_command_line(arguments);
-    std::cout.rdbuf(old_out);
-    std::cerr.rdbuf(old_err);
-    return {status, out.str(), err.str()};
-}
-
-bool has(const std::string& text, std::string_view words) {
-    return text.find(words) != std::string::npos;
-}
-
-/// A folder that lives as long as the test.
-class Folder {
-public:
-    Folder() {
-        static int number = 0;
-        path_ = std::filesystem::temp_directory_path() /
-                ("hyperstep_tables_" + std::to_string(::getpid()) + "_" + std::to_string(number++));
-        std::filesystem::create_directory(path_);
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    std::string path() const { return path_.string(); }
-    std::string write(const std::string& name, std::string_view text) const {
-        const std::string file = (path_ / name).string();
-        std::ofstream{file, std::ios::binary} << text;
-        return file;
-    }
-
-private:
-    std::filesystem::path path_;
-};
-
 TEST(Commands, HaveHelpWithAnExample) {
-    const std::vector<std::vector<const char*>> commands{
+    const std::vector<std::vector<std::string>> commands{
         {"rules"}, {"vmcs"}, {"vmcs", "check"}, {"cpu"}, {"cpu", "diff"}, {"generate"}};
     for (auto arguments : commands) {
         arguments.push_back("--help");
@@ -71,7 +22,7 @@ TEST(Commands, HaveHelpWithAnExample) {
 }
 
 struct Case {
-    std::vector<const char*> arguments;
+    std::vector<std::string> arguments;
     int status;
     std::string_view out, err;  ///< parts of what is printed
 };
@@ -115,7 +66,7 @@ TEST(Commands, AnswerWithTextAndStatus) {
     };
     for (const Case& c : cases) {
         std::string line;
-        for (const char* argument : c.arguments) line += std::string{argument} + ' ';
+        for (const std::string& argument : c.arguments) line += argument + ' ';
         SCOPED_TRACE(line);
         const Outcome o = run(c.arguments);
         EXPECT_EQ(o.status, c.status) << o.err;
