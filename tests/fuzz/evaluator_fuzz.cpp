@@ -48,6 +48,9 @@ void keep_known(State& partial, const State& whole) {
     for (const Slot s : slots_of(SlotKind::capability))
         partial.set(s, PartialWord{whole[s].value, partial[s].known | anyone[s].known});
     for (const Slot s : slots_of(SlotKind::option)) partial.set(s, whole[s]);
+    // An unknown physical-address width is one that a processor has: 36 to 52.
+    const std::uint64_t width = whole[Slot::maxphyaddr].value;
+    if (width < 36 || width > 52) partial.set(Slot::maxphyaddr, width);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ dev_fuzz() {
     while [[ $# -gt 0 ]]; do
         case $1 in
             --seconds) number_argument --seconds "${2:-}"; seconds=$2; shift 2 ;;
+            --jobs) number_argument --jobs "${2:-}"; jobs=$2; shift 2 ;;
             --only) [[ $# -ge 2 ]] || bad_usage "--only takes a target's name"; only=$2; shift 2 ;;
             --report) report=yes; shift ;;
             *) bad_usage "fuzz does not know '$1'" ;;

@@ -131,10 +131,13 @@ constexpr PartialWord select(Truth condition, PartialWord a, PartialWord b) {
 /// No bit of `word` at or above bit `width`. An unknown width lies between 36 and 52: no processor with
 /// Intel 64 and VMX has fewer than 36 physical-address bits, and the architecture ends at 52.
 constexpr bool fits_in(ExactWord word, ExactWord width) {
-    return (word >> static_cast<unsigned>(width.raw)).raw == 0;
+    return width.raw >= 64 || (word >> static_cast<unsigned>(width.raw)).raw == 0;
 }
 constexpr Truth fits_in(PartialWord word, PartialWord width) {
-    if (width.fully_known()) return (word >> static_cast<unsigned>(width.value)) == PartialWord{0};
+    if (width.fully_known()) {
+        if (width.value >= 64) return Truth::yes;
+        return (word >> static_cast<unsigned>(width.value)) == PartialWord{0};
+    }
     const Truth widest = (word >> 52U) == PartialWord{0};
     const Truth narrowest = (word >> 36U) == PartialWord{0};
     if (widest == Truth::no) return Truth::no;

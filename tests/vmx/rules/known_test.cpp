@@ -139,6 +139,10 @@ TEST(FitsIn, KnowsTheLimitsOfAnUnknownWidth) {
     EXPECT_EQ(fits_in(PartialWord{1ULL << 52}, width), no);
     EXPECT_EQ(fits_in(PartialWord{1ULL << 39}, PartialWord{39}), no);
     EXPECT_EQ(fits_in(PartialWord{1ULL << 38}, PartialWord{39}), yes);
+    // A width that no processor has is taken as it is, not cut to 32 bits.
+    EXPECT_EQ(fits_in(PartialWord{~0ULL}, PartialWord{0xbc00'0000'0000'0000}), yes);
+    EXPECT_TRUE(fits_in(ExactWord{~0ULL}, ExactWord{0xbc00'0000'0000'0000}));
+    EXPECT_FALSE(fits_in(ExactWord{~0ULL}, ExactWord{63}));
 }
 
 }  // namespace
