@@ -8,6 +8,7 @@
 
 #include "explain/field_bits.hpp"
 #include "explain/inference.hpp"
+#include "vmx/rules/registers.hpp"
 #include "vmx/rules/vm_instruction_errors.hpp"
 
 namespace hyperstep::explain {
@@ -123,6 +124,18 @@ bool is_linux(Format f) {
            f == Format::fields;
 }
 
+/// An error code belongs to an event that is there and has one.
+bool says_something(const vmx::State& state, Slot s) {
+    const auto has_error_code = [&](Slot event) {
+        const vmx::PartialWord word = state[event];
+        return word[vmx::InterruptionInfo::valid] != vmx::Truth::no &&
+               word[vmx::InterruptionInfo::deliver_error_code] != vmx::Truth::no;
+    };
+    if (s == Slot::exit_intr_error_code) return has_error_code(Slot::exit_intr_info);
+    if (s == Slot::idt_vectoring_error_code) return has_error_code(Slot::idt_vectoring_info);
+    return true;
+}
+
 }  // namespace
 
 std::string fix_in_words(const BrokenRule& broken, const vmx::State& state) {
@@ -180,7 +193,7 @@ std::vector<Slot> exit_fields(const Dump& dump) {
     if (row == nullptr) return fields;
     for (const vmx::ReadSet& set : {row->valid, row->maybe})
         for (const Slot s : set)
-            if (dump.state.knows(s)) fields.push_back(s);
+            if (dump.state.knows(s) && says_something(dump.state, s)) fields.push_back(s);
     return fields;
 }
 

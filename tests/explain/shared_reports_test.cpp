@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -6,6 +7,7 @@
 
 #include "explain/report_markdown.hpp"
 #include "explain/report_sarif.hpp"
+#include "explain/report_words.hpp"
 #include "tests/explain/dump_samples.hpp"
 
 // Reports that leave the house: a SARIF log for code-scanning services, a Markdown page for a list.
@@ -74,6 +76,24 @@ TEST(Sarif, NothingBrokenIsAnEmptyLog) {
 
 bool has(const std::string& text, std::string_view words) {
     return text.find(words) != std::string::npos;
+}
+
+/// SDM "Information for VM Exits Due to Vectored Events": an error code is there only if the event has one.
+TEST(ExitFields, HaveAnErrorCodeOnlyIfTheEventHasOne) {
+    Dump dump;
+    dump.reported.reason = 0;
+    dump.state.set(vmx::Slot::exit_intr_error_code, 0xfff8);
+    dump.state.set(vmx::Slot::idt_vectoring_info, 0);
+    dump.state.set(vmx::Slot::idt_vectoring_error_code, 0);
+    const auto shows = [&](vmx::Slot slot) {
+        const auto fields = exit_fields(dump);
+        return std::find(fields.begin(), fields.end(), slot) != fields.end();
+    };
+    dump.state.set(vmx::Slot::exit_intr_info, 0x8000'0314);  // #VE has no error code
+    EXPECT_FALSE(shows(vmx::Slot::exit_intr_error_code));
+    EXPECT_FALSE(shows(vmx::Slot::idt_vectoring_error_code));
+    dump.state.set(vmx::Slot::exit_intr_info, 0x8000'0b0e);  // #PF has one
+    EXPECT_TRUE(shows(vmx::Slot::exit_intr_error_code));
 }
 
 TEST(Markdown, NamesRuleSectionValuesAndChange) {
