@@ -153,8 +153,10 @@ constexpr Indistinguishable indistinguishable[] = {
     {"load.msr.smm_monitor_ctl", 1, "entry number and MSR are both not 0, but for MSR 0"},
     {"load.msr.model_specific", 1, "entry number and MSR are both not 0, but for MSR 0"},
     {"load.msr.count_limit", 2, "entry number and MSR are both not 0, but for MSR 0"},
-    // A table of MSRs folded into one expression: neighbouring rows of the same kind overlap in their ranges.
-    {"load.msr.wrmsr_gp", 120, "rows of the table whose ranges touch say the same of the MSR between them"},
+    // A table of MSRs folded into one expression.
+    {"load.msr.wrmsr_gp",
+     120,
+     "not looked at one by one: many are presence masks and neighbours of the table"},
 };
 
 std::size_t most_survivors(std::string_view id) {

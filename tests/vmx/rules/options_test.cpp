@@ -67,13 +67,12 @@ std::vector<Row> rows() {
          "guest.ssp.high32",
          enters},
         {opt_msr_79_8b, long_mode, {msr_entry(0x79, 0x1000)}, "load.msr.model_specific", enters},
-        // PAE paging without EPT; the processor was in IA-32e mode, or with CR0.PG = 1, CR4.PAE = 1 and the
-        // same CR3.
+        // PAE paging without EPT, entered from outside IA-32e mode.
         {opt_pdpte_in_memory,
-         pae,
-         {assign(secondary_controls, 0x20), assign(memory_pdpte0, 0x5f18'a003), assign(cur_efer, 0xd01)},
+         host_32,
+         {assign(guest_cr4, 0x2020), assign(secondary_controls, 0x20), assign(memory_pdpte0, 0x5f18'a003)},
          "guest.pdpte.reserved_memory",
-         "guest.pdpte.reserved_memory"},
+         enters},
         {opt_guest_s_cet,
          protected_32,
          {turn_on(entry::load_cet), assign(guest_s_cet, 1ULL << 32)},
@@ -111,6 +110,7 @@ std::string first_id(State state, Slot option, std::uint64_t choice) {
 TEST(Options, DecideWhatTheManualLeavesOpen) {
     for (const Row& row : rows()) {
         SCOPED_TRACE(info(row.option).name);
+        EXPECT_NE(row.with_first, row.with_second) << "the row shows nothing";
         State state = base_state(row.base);
         vmx::apply(state, row.changes);
         EXPECT_EQ(first_id(state, row.option, 0), row.with_first);
