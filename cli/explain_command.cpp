@@ -56,11 +56,11 @@ public:
     explicit Explain(const ExplainOptions& options) : options_{options} {}
 
     int run() {
-        const auto bench = Bench::of(options_.cpu, options_.msrs);
-        if (!bench) return complain(bench.error());
+        const auto processor = ChosenProcessor::of(options_.cpu, options_.msrs);
+        if (!processor) return complain(processor.error());
         const std::vector<std::string> standard_input{"-"};
         for (const std::string& file : options_.files.empty() ? standard_input : options_.files)
-            explain(file, *bench);
+            explain(file, *processor);
         if (options_.sarif) std::cout << report_sarif(files_) << '\n';
         if (tally_.unreadable) return exit_usage;
         if (tally_.broken) return exit_broken;
@@ -68,8 +68,8 @@ public:
     }
 
 private:
-    void explain(const std::string& file, const Bench& bench) {
-        JudgedInput input = judge_file(file, bench);
+    void explain(const std::string& file, const ChosenProcessor& processor) {
+        JudgedInput input = judge_file(file, processor);
         for (const std::string& sentence : input.problems) complain(sentence);
         if (!input.problems.empty()) tally_.unreadable = true;
         if (input.problems.empty() && input.content.dumps.empty())
@@ -82,19 +82,19 @@ private:
         else if (options_.json)
             std::cout << explain::report_json(input.content.dumps, listing()) << '\n';
         else
-            print_text(input.content, bench);
+            print_text(input.content, processor);
     }
 
     explain::Listing listing() const {
         return options_.all_rules ? explain::Listing::all_rules : explain::Listing::findings;
     }
 
-    void print_text(const explain::JudgedFile& input, const Bench& bench) {
+    void print_text(const explain::JudgedFile& input, const ChosenProcessor& processor) {
         const explain::TextOptions text{colour(), listing()};
         for (const explain::JudgedDump& judged : input.dumps) {
             if (printed_) std::cout << '\n';
             if (options_.files.size() > 1) std::cout << input.file << ": ";
-            std::cout << report_text(judged.dump, bench.processor_of(judged.dump), judged.verdict, text);
+            std::cout << report_text(judged.dump, processor.processor_of(judged.dump), judged.verdict, text);
             printed_ = true;
         }
     }

@@ -40,21 +40,22 @@ private:
 
 }  // namespace
 
-tl::expected<Bench, std::string> Bench::of(const std::string& cpu_name, const std::string& msrs_file) {
+tl::expected<ChosenProcessor, std::string> ChosenProcessor::of(const std::string& cpu_name,
+                                                               const std::string& msrs_file) {
     const auto chosen = choose_processor(cpu_name, msrs_file);
     if (!chosen) return tl::unexpected{chosen.error()};
-    Bench bench;
-    bench.chosen_ = *chosen;
-    bench.is_chosen_ = !cpu_name.empty() || !msrs_file.empty();
-    return bench;
+    ChosenProcessor processor;
+    processor.chosen_ = *chosen;
+    processor.is_chosen_ = !cpu_name.empty() || !msrs_file.empty();
+    return processor;
 }
 
-vmx::Capabilities Bench::processor_of(const explain::Dump& dump) const {
+vmx::Capabilities ChosenProcessor::processor_of(const explain::Dump& dump) const {
     if (is_chosen_ || dump.cpu.empty()) return chosen_;
     return vmx::preset(dump.cpu).value_or(vmx::Capabilities{});
 }
 
-explain::JudgedDump Bench::judge(explain::Dump dump) const {
+explain::JudgedDump ChosenProcessor::judge(explain::Dump dump) const {
     const vmx::Capabilities cpu = processor_of(dump);
     explain::JudgedDump judged{std::move(dump), {}, {}};
     judged.state = judged_state(judged.dump, cpu);
@@ -62,7 +63,7 @@ explain::JudgedDump Bench::judge(explain::Dump dump) const {
     return judged;
 }
 
-JudgedInput judge_file(const std::string& file, const Bench& bench) {
+JudgedInput judge_file(const std::string& file, const ChosenProcessor& processor) {
     explain::DumpScanner scanner;
     JudgedInput input{{file, {}}, {}};
     {
@@ -76,7 +77,7 @@ JudgedInput judge_file(const std::string& file, const Bench& bench) {
     const std::string name = file == "-" ? "standard input" : file;
     for (explain::Dump& dump : scanner.finish()) {
         if (dump.unreadable.empty())
-            input.content.dumps.push_back(bench.judge(std::move(dump)));
+            input.content.dumps.push_back(processor.judge(std::move(dump)));
         else
             input.problems.push_back(name + ":" + std::to_string(dump.line_first) + ": " + dump.unreadable);
     }

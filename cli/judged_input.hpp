@@ -10,10 +10,11 @@ namespace hyperstep::cli {
 
 /// The processor on which dumps are judged: chosen by --cpu and --msrs, else the one that a dump names, else
 /// unknown.
-class Bench {
+class ChosenProcessor {
 public:
     /// The error is a sentence for stderr.
-    static tl::expected<Bench, std::string> of(const std::string& cpu_name, const std::string& msrs_file);
+    static tl::expected<ChosenProcessor, std::string> of(const std::string& cpu_name,
+                                                         const std::string& msrs_file);
 
     explain::JudgedDump judge(explain::Dump dump) const;
     vmx::Capabilities processor_of(const explain::Dump& dump) const;
@@ -32,6 +33,6 @@ struct JudgedInput {
 
 /// Reads a file ("-": standard input) in pieces, with a count of what was read on stderr if that is a
 /// terminal and it takes longer than a second, and judges the dumps in it.
-JudgedInput judge_file(const std::string& file, const Bench& bench);
+JudgedInput judge_file(const std::string& file, const ChosenProcessor& processor);
 
 }  // namespace hyperstep::cli

@@ -34,9 +34,9 @@ bool is_broken(const explain::JudgedDump& judged) {
 }
 
 int report(const ReportOptions& options) {
-    const auto bench = Bench::of(options.cpu, options.msrs);
-    if (!bench) return complain(bench.error());
-    const JudgedInput input = judge_file(options.file, *bench);
+    const auto processor = ChosenProcessor::of(options.cpu, options.msrs);
+    if (!processor) return complain(processor.error());
+    const JudgedInput input = judge_file(options.file, *processor);
     for (const std::string& sentence : input.problems) complain(sentence);
     if (!input.problems.empty()) return exit_usage;
     const auto& dumps = input.content.dumps;
