@@ -31,8 +31,9 @@ bool limit_allows(const Segment& segment, std::uint64_t offset, unsigned bytes) 
     return offset > segment.limit && last <= upper;
 }
 
-/// #AC: the access is of the program, at CPL 3, and not a multiple of its size. Accesses of more than 8 bytes
-/// have rules of their own (SSE: #GP) and are aligned to 8 here at most.
+/// #AC: the access is of the program, at CPL 3, and not aligned as its data type demands (SDM "Alignment
+/// Requirements by Data Type"). Accesses of more than 8 bytes have rules of their own (SSE: #GP) and are
+/// aligned to 8 here at most.
 bool misaligned(const Cpu& cpu, std::uint64_t linear, unsigned bytes) {
     if (!(cpu.cr0()[Cr0::am] && cpu.rflags()[Rflags::ac] && cpu.cpl == 3)) return false;
     switch (bytes) {
@@ -41,6 +42,11 @@ bool misaligned(const Cpu& cpu, std::uint64_t linear, unsigned bytes) {
         case 8: return (linear & (bytes - 1)) != 0;
         case 10:
         case 16: return (linear & 7) != 0;
+        // The x87 environment and save area, in their 16-bit and 32-bit formats.
+        case 14:
+        case 94: return (linear & 1) != 0;
+        case 28:
+        case 108: return (linear & 3) != 0;
         default: return false;
     }
 }
