@@ -138,7 +138,8 @@ private:
                                                .writable_page = page_.writable_page,
                                                .executable = page_.executable});
         if (!physical) return tl::unexpected{X86Fault{physical.error()}};
-        page_.physical = *physical;
+        page_.physical = physical->address;
+        page_.second_stage_accesses = physical->accesses;
         page_.leaf_table = places_[path.end().level].page_start();
         page_.dirty = page_.dirty || (effect_ == Effect::update && is_write(access_));
         return page_;
@@ -162,7 +163,8 @@ Result without_paging(PhysicalView& view, Gva linear, Access access, Effect effe
     page.user_page = page.writable_page = page.executable = page.dirty = true;
     const auto physical = view.translate({.address = page.address, .access = access, .effect = effect});
     if (!physical) return tl::unexpected{X86Fault{physical.error()}};
-    page.physical = *physical;
+    page.physical = physical->address;
+    page.second_stage_accesses = physical->accesses;
     return page;
 }
 

@@ -276,11 +276,11 @@ TEST(X86Translation, A20MasksTheTablesToo) {
 
 /// Adds an offset, notes what it is asked, and refuses one page for one kind of access.
 struct Offset final : SecondStage {
-    tl::expected<Hpa, SecondStageFault> translate(const SecondStageRequest& request) override {
+    tl::expected<SecondStagePage, SecondStageFault> translate(const SecondStageRequest& request) override {
         asked.push_back(request);
         if (request.address.page_start() == refused && request.access == refused_access)
             return tl::unexpected{SecondStageFault{42, request}};
-        return Hpa{request.address.raw() + 0x100000};
+        return SecondStagePage{Hpa{request.address.raw() + 0x100000}, 5};
     }
     std::vector<SecondStageRequest> asked;
     Gpa refused{~0ULL};
@@ -315,6 +315,7 @@ TEST_F(TwoStages, EveryEntryAndThePageAreTranslated) {
     EXPECT_EQ(page->address, Gpa{0x7008});
     EXPECT_EQ(page->physical, Hpa{0x107008});
     EXPECT_EQ(page->leaf_table, Hpa{0x101000});
+    EXPECT_EQ(page->second_stage_accesses, 5);
     EXPECT_EQ(memory.watches(Hpa{0x101000}), 2);
     EXPECT_EQ(memory.watches(Hpa{0x104000}), 4);
     struct Row {
