@@ -21,13 +21,32 @@ constexpr std::uint64_t low_bytes(unsigned bytes) {
 }
 
 static_assert(std::endian::native == std::endian::little);
+template <class Word>
+std::uint64_t load_word(const std::byte* from) {
+    Word word{};
+    std::memcpy(&word, from, sizeof word);
+    return word;
+}
+template <class Word>
+void store_word(std::byte* to, std::uint64_t value) {
+    const auto word = static_cast<Word>(value);
+    std::memcpy(to, &word, sizeof word);
+}
 std::uint64_t load(const std::byte* from, unsigned bytes) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, from, bytes);
-    return value;
+    switch (bytes) {
+        case 1: return load_word<std::uint8_t>(from);
+        case 2: return load_word<std::uint16_t>(from);
+        case 4: return load_word<std::uint32_t>(from);
+        default: return load_word<std::uint64_t>(from);
+    }
 }
 void store(std::byte* to, unsigned bytes, std::uint64_t value) {
-    std::memcpy(to, &value, bytes);
+    switch (bytes) {
+        case 1: return store_word<std::uint8_t>(to, value);
+        case 2: return store_word<std::uint16_t>(to, value);
+        case 4: return store_word<std::uint32_t>(to, value);
+        default: return store_word<std::uint64_t>(to, value);
+    }
 }
 
 /// The next part of an access that is split: naturally aligned, of at most `left` bytes.
@@ -265,8 +284,11 @@ bool GuestMemory::mark_entry(Hpa entry, unsigned bytes, std::uint64_t expected, 
 void GuestMemory::watch(Hpa page, Watch what) {
     MemoryRegion* const region = impl_->find_bytes(page.raw());
     if (region == nullptr) return;
-    const bool was_announced = is_announced(page);
-    region->changing_mark(page.raw()).watches |= static_cast<std::uint8_t>(what);
+    const auto added = static_cast<std::uint8_t>(what);
+    const PageMark& mark = region->mark(page.raw());
+    if ((mark.watches & added) == added) return;
+    const bool was_announced = region->kind() == PageKind::ram && mark.dirty && mark.watches == 0;
+    region->changing_mark(page.raw()).watches |= added;
     if (!was_announced) return;
     for (std::size_t i = 0; i < impl_->watchers.size(); ++i)
         impl_->watchers[i]->page_needs_announcing(page.page_start());
