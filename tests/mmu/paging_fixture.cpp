@@ -46,6 +46,12 @@ std::string compare(const Result& ours, const oracle::Answer& theirs, bool dirty
 
 }  // namespace
 
+int error_code(const tl::expected<X86Translation, X86Fault>& result) {
+    if (result) return -1;
+    const auto* const fault = std::get_if<PageFault>(&result.error());
+    return fault == nullptr ? -2 : static_cast<int>(fault->error_code);
+}
+
 std::string disagreement(
     const X86Paging& paging, PhysicalView& view, Gva linear, Access access, Privilege privilege) {
     GuestMemory& memory = view.memory();

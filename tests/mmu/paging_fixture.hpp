@@ -78,6 +78,9 @@ struct TablePath {
     Gva linear{0x7654'3210};  // indices differ on all levels of each mode
 };
 
+/// The error code; -1: no fault at all, -2: a second stage's.
+int error_code(const tl::expected<X86Translation, X86Fault>& result);
+
 /// Asks probe(), translate() and the oracle, and compares their answers and what became of the entries.
 /// Empty: all agree.
 std::string disagreement(
