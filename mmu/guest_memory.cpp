@@ -121,13 +121,17 @@ struct GuestMemory::Impl {
                 return value < other->first();
             });
         auto& added = **regions.insert(place, std::make_unique<MemoryRegion>(std::move(region)));
-        for (std::size_t i = 0; i < watchers.size(); ++i) watchers[i]->regions_changed();
+        tell([&](PageWatcher& watcher) { watcher.regions_changed(); });
         return added;
     }
 
-    // The watchers are counted, not iterated: one of them may add or remove another.
-    void tell_change(std::uint64_t page, std::uint8_t watches) {
-        for (std::size_t i = 0; i < watchers.size(); ++i) watchers[i]->page_changes(Hpa{page}, watches);
+    /// Calls `f(watcher)` for each; one of them may add or remove another.
+    void tell(auto&& f) const {
+        std::size_t next = 0;
+        while (next < watchers.size()) f(*watchers[next++]);
+    }
+    void tell_change(std::uint64_t page, std::uint8_t watches) const {
+        tell([&](PageWatcher& watcher) { watcher.page_changes(Hpa{page}, watches); });
     }
 
     /// Announces the page of RAM or ROM that holds `address`; those in `kept` stay watches, untold.
@@ -204,7 +208,7 @@ bool GuestMemory::remove(Hpa first) {
     }
     impl_->last_hit = nullptr;
     std::erase_if(impl_->regions, [&](const auto& each) { return each.get() == region; });
-    for (std::size_t i = 0; i < impl_->watchers.size(); ++i) impl_->watchers[i]->regions_changed();
+    impl_->tell([&](PageWatcher& watcher) { watcher.regions_changed(); });
     return true;
 }
 
@@ -290,8 +294,7 @@ void GuestMemory::watch(Hpa page, Watch what) {
     const bool was_announced = region->kind() == PageKind::ram && mark.dirty && mark.watches == 0;
     region->changing_mark(page.raw()).watches |= added;
     if (!was_announced) return;
-    for (std::size_t i = 0; i < impl_->watchers.size(); ++i)
-        impl_->watchers[i]->page_needs_announcing(page.page_start());
+    impl_->tell([&](PageWatcher& watcher) { watcher.page_needs_announcing(page.page_start()); });
 }
 
 std::uint8_t GuestMemory::watches(Hpa page) const {
@@ -333,8 +336,7 @@ std::vector<Hpa> GuestMemory::take_dirty_pages() {
         }
     }
     if (!were_announced.empty())
-        for (std::size_t i = 0; i < impl_->watchers.size(); ++i)
-            impl_->watchers[i]->pages_need_announcing(were_announced);
+        impl_->tell([&](PageWatcher& watcher) { watcher.pages_need_announcing(were_announced); });
     return taken;
 }
 

@@ -34,6 +34,8 @@ public:
     static constexpr std::size_t size = 2048;
 
     explicit Tlb(GuestMemory& memory);
+    Tlb(const Tlb&) = delete;
+    Tlb& operator=(const Tlb&) = delete;
     ~Tlb() override;
 
     static constexpr std::uint64_t tag(Gva linear, ContextNumber context) {

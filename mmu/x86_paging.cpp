@@ -110,23 +110,23 @@ private:
     }
 
     void describe(const Path& path) {
-        const std::uint64_t leaf = path.end().entry;
+        using x86::Entry;
+        const Entry leaf = Entry::of(path.end().entry);
         const unsigned level = path.end().level;
-        const bool pat = level == 0 ? x86::pat_of_4k.get(leaf) : x86::pat_of_large.get(leaf);
+        const bool pat = level == 0 ? leaf[Entry::pat_of_4k] : leaf[Entry::pat_of_large];
         page_.address = Gpa{translated(format_, path, linear_.raw())};
         page_.page_size = 1ULL << format_.page_shift(level);
         page_.user_page = path.rights.has(x86::right_user);
         page_.writable_page = path.rights.has(x86::right_write);
         page_.executable = path.rights.has(x86::right_fetch);
         page_.shadow_stack_page = path.rights.has(x86::right_shadow_stack);
-        page_.global = x86::global.get(leaf);
-        page_.dirty = x86::dirty.get(leaf);
+        page_.global = leaf[Entry::global];
+        page_.dirty = leaf[Entry::dirty];
         page_.memory_type_index =
-            static_cast<std::uint8_t>((pat ? 4U : 0U) | (x86::cache_disable.get(leaf) ? 2U : 0U) |
-                                      (x86::write_through.get(leaf) ? 1U : 0U));
-        page_.protection_key = is_long_mode(paging_)
-                                   ? static_cast<std::uint8_t>(x86::protection_key.get(leaf))
-                                   : std::uint8_t{0};
+            static_cast<std::uint8_t>((pat ? 4U : 0U) | (leaf[Entry::cache_disable] ? 2U : 0U) |
+                                      (leaf[Entry::write_through] ? 1U : 0U));
+        page_.protection_key =
+            is_long_mode(paging_) ? static_cast<std::uint8_t>(leaf[Entry::protection_key]) : std::uint8_t{0};
     }
 
     Result finish(const Path& path) {
@@ -187,7 +187,7 @@ Result answer(const X86Paging& paging,
         }
         case PagingMode::pae: {
             const std::uint64_t pdpte = paging.pdpte[(linear.raw() >> 30) & 3];
-            if (!x86::present.get(pdpte))
+            if (!x86::Entry::of(pdpte)[x86::Entry::present])
                 return tl::unexpected{X86Fault{PageFault{error_code(paging, access, privilege)}}};
             return in(x86::Format64::pae(pdpte, paging.physical_width, paging.nxe));
         }
@@ -231,7 +231,7 @@ tl::expected<std::array<std::uint64_t, 4>, PdpteFault> load_pdptes(std::uint64_t
         pdptes[i] = entry->value;
     }
     for (unsigned i = 0; i < pdptes.size(); ++i)
-        if (x86::present.get(pdptes[i]) && (pdptes[i] & reserved) != 0)
+        if (x86::Entry::of(pdptes[i])[x86::Entry::present] && (pdptes[i] & reserved) != 0)
             return tl::unexpected{PdpteFault{ReservedPdpteBits{i}}};
     return pdptes;
 }
