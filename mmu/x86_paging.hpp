@@ -32,6 +32,7 @@ struct X86Paging {
     std::uint8_t physical_width = 52;  ///< MAXPHYADDR, 32 to 52
     bool pages_1g = true;              ///< the processor has 1-GByte pages
     bool pse36 = true;                 ///< the processor has PSE-36
+    friend bool operator==(const X86Paging&, const X86Paging&) = default;
 };
 
 /// Who accesses. SDM "Determination of Access Rights".
