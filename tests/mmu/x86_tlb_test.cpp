@@ -87,6 +87,25 @@ TEST_F(Remembered, PrivilegeCounts) {
     EXPECT_EQ(supervisor.read_tag, 0U) << "SMAP";
 }
 
+// SDM "Operations that Invalidate TLBs and Paging-Structure Caches" lets a processor keep stale entries. Here
+// only a view without watches does.
+TEST_F(Remembered, AnEntryIsStaleOnlyWithoutWatches) {
+    static_cast<void>(remembered(0x8000 | all_rights, Access::read, Privilege::user));
+    path.set(0, 0);
+    EXPECT_EQ(tlb->at(path.linear).read_tag, 0U);
+
+    PhysicalView unwatched{path.memory, nullptr, PhysicalView::Tables::unwatched};
+    path.set(0, 0x8000 | all_rights);
+    const auto page = translate(path.paging, unwatched, path.linear, Access::read, Privilege::user);
+    const TlbEntry& entry =
+        remember(*tlb, path.memory, path.linear, context, path.paging, page.value(), Privilege::user);
+    path.set(0, 0);
+    EXPECT_EQ(entry.read_tag, tag()) << "the old translation, as the guest has not invalidated it";
+    EXPECT_EQ(entry.frame, Hpa{0x8000});
+    tlb->flush_page(path.linear);
+    EXPECT_EQ(entry.read_tag, 0U);
+}
+
 TEST_F(Remembered, NoContextNoHit) {
     path.set(0, 0x8000 | all_rights);
     const auto page = path.ask(Access::write, Privilege::user);
