@@ -34,7 +34,7 @@ struct Mapped {
             memory.write(Hpa{table + 8 * (page & 0x1ff)}, 8, (first_data + (page << 12)) | present_writable);
             memory.write(Hpa{first_data + (page << 12)}, 8, page);
         }
-        std::mt19937_64 random{1};
+        std::mt19937_64 random{1};  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same in each run
         for (std::uint64_t& offset : offsets) offset = random() % (data_bytes / 8) * 8;
     }
     Gva linear(std::size_t i) const { return Gva{linear_base + offsets[i % offsets.size()]}; }
@@ -71,8 +71,7 @@ void miss(benchmark::State& run) {
     while (run.KeepRunning()) {
         const Gva linear = mapped.linear(i++);
         const auto page = translate(mapped.paging, mapped.view, linear, Access::write, Privilege::supervisor);
-        TlbEntry& entry =
-            remember(*tlb, mapped.memory, linear, context, mapped.paging, *page, Privilege::supervisor);
+        TlbEntry& entry = remember(*tlb, linear, {context, Privilege::supervisor}, mapped.paging, *page);
         if (entry.write_tag == 0) benchmark::DoNotOptimize(tlb->announce(entry, entry.read_tag));
     }
     run.SetItemsProcessed(run.iterations());
@@ -86,7 +85,7 @@ void hit(benchmark::State& run) {
     for (std::uint64_t page = 0; page < Tlb::size; ++page) {
         const Gva linear{linear_base + (page << 12)};
         const auto found = translate(mapped.paging, mapped.view, linear, Access::read, Privilege::supervisor);
-        remember(*tlb, mapped.memory, linear, context, mapped.paging, *found, Privilege::supervisor);
+        remember(*tlb, linear, {context, Privilege::supervisor}, mapped.paging, *found);
     }
     constexpr std::uint64_t within = (Tlb::size << 12) - 1;
     std::size_t i = 0;

@@ -135,7 +135,7 @@ struct GuestMemory::Impl {
     }
 
     /// Announces the page of RAM or ROM that holds `address`; those in `kept` stay watches, untold.
-    void announce(MemoryRegion& region, std::uint64_t address, std::uint8_t kept = 0) {
+    void announce(MemoryRegion& region, std::uint64_t address, std::uint8_t kept = 0) const {
         PageMark& mark = region.changing_mark(address);
         const auto told = static_cast<std::uint8_t>(mark.watches & ~kept);
         mark.watches &= kept;
@@ -143,7 +143,7 @@ struct GuestMemory::Impl {
         region.set_dirty(address);
         if (told != 0) tell_change(address & ~(page_bytes - 1), told);
     }
-    void announce_unless_done(MemoryRegion& region, std::uint64_t address) {
+    void announce_unless_done(MemoryRegion& region, std::uint64_t address) const {
         const PageMark& mark = region.mark(address);
         if (!mark.dirty || mark.watches != 0) announce(region, address);
     }

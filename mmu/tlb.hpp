@@ -38,6 +38,8 @@ public:
     Tlb& operator=(const Tlb&) = delete;
     ~Tlb() override;
 
+    const GuestMemory& memory() const { return memory_; }
+
     static constexpr std::uint64_t tag(Gva linear, ContextNumber context) {
         return (linear.raw() & ~0xfffULL) | context;
     }

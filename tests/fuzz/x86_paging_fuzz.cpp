@@ -104,7 +104,7 @@ void run(Input input) {
     }
     for (const Access access : all_accesses) {
         for (const Privilege privilege : all_privileges) {
-            const Words before = words;
+            const Words before = words;  // NOLINT(performance-unnecessary-copy-initialization): lent
             const bool succeeds = probe(paging, view, linear, access, privilege).has_value();
             const std::string text = disagreement(paging, view, linear, access, privilege);
             if (!text.empty()) fail(text.c_str());

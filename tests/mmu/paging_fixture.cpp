@@ -24,8 +24,9 @@ std::string compare(const Result& ours, const oracle::Answer& theirs, bool dirty
         return {};
     }
     if (theirs.error_code) return differs("does not fault", 0, *theirs.error_code);
-    const auto row = [](const char* what, std::uint64_t a, std::uint64_t b) {
-        return a == b ? std::string{} : differs(what, a, b);
+    const auto row = [](const char* what, auto a, auto b) {
+        return a == b ? std::string{}
+                      : differs(what, static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b));
     };
     for (const std::string& text :
          {row("address", ours->address.raw(), theirs.address),

@@ -23,7 +23,7 @@ struct Remembered : testing::Test {
         path.set(0, leaf);
         const auto page = path.ask(access, privilege);
         EXPECT_TRUE(page);
-        return remember(*tlb, path.memory, path.linear, context, path.paging, page.value(), privilege);
+        return remember(*tlb, path.linear, {context, privilege}, path.paging, page.value());
     }
     std::uint64_t tag() const { return Tlb::tag(path.linear, context); }
 
@@ -83,7 +83,7 @@ TEST_F(Remembered, PrivilegeCounts) {
     const auto page = path.ask(Access::read, Privilege::supervisor);
     path.paging.smap = true;
     const TlbEntry& supervisor =
-        remember(*tlb, path.memory, path.linear, context, path.paging, page.value(), Privilege::supervisor);
+        remember(*tlb, path.linear, {context, Privilege::supervisor}, path.paging, page.value());
     EXPECT_EQ(supervisor.read_tag, 0U) << "SMAP";
 }
 
@@ -98,7 +98,7 @@ TEST_F(Remembered, AnEntryIsStaleOnlyWithoutWatches) {
     path.set(0, 0x8000 | all_rights);
     const auto page = translate(path.paging, unwatched, path.linear, Access::read, Privilege::user);
     const TlbEntry& entry =
-        remember(*tlb, path.memory, path.linear, context, path.paging, page.value(), Privilege::user);
+        remember(*tlb, path.linear, {context, Privilege::user}, path.paging, page.value());
     path.set(0, 0);
     EXPECT_EQ(entry.read_tag, tag()) << "the old translation, as the guest has not invalidated it";
     EXPECT_EQ(entry.frame, Hpa{0x8000});
@@ -110,8 +110,7 @@ TEST_F(Remembered, NoContextNoHit) {
     path.set(0, 0x8000 | all_rights);
     const auto page = path.ask(Access::write, Privilege::user);
     path.memory.about_to_write(Hpa{0x8000});
-    const TlbEntry& entry =
-        remember(*tlb, path.memory, path.linear, 0, path.paging, page.value(), Privilege::user);
+    const TlbEntry& entry = remember(*tlb, path.linear, {0, Privilege::user}, path.paging, page.value());
     EXPECT_EQ(entry.read_tag | entry.write_tag | entry.fetch_tag, 0U);
     EXPECT_EQ(entry.frame, Hpa{0x8000});
 }
@@ -122,7 +121,7 @@ TEST_F(Remembered, WhatTheSecondStageKeepsIsNoTag) {
     auto page = path.ask(Access::read, Privilege::user).value();
     const auto entry = [&](unsigned accesses) -> const TlbEntry& {
         page.second_stage_accesses = static_cast<std::uint8_t>(accesses);
-        return remember(*tlb, path.memory, path.linear, context, path.paging, page, Privilege::user);
+        return remember(*tlb, path.linear, {context, Privilege::user}, path.paging, page);
     };
     EXPECT_EQ(entry(7).write_tag, tag());
     EXPECT_EQ(entry(5).write_tag, 0U);
@@ -178,7 +177,7 @@ struct Machine {
         if (!page) return fault | std::get<PageFault>(page.error()).error_code;
         std::byte* writable = nullptr;
         if (uses_tlb) {
-            remember(*tlb, path.memory, linear, class_number, path.paging, *page, privilege);
+            remember(*tlb, linear, {class_number, privilege}, path.paging, *page);
             if (kind == Access::write) writable = tlb->announce(entry, tag);
         }
         if (kind != Access::write) return path.memory.read(page->physical, 1);
