@@ -98,7 +98,6 @@ private:
     void attach_ports(const ChipsetConfiguration& configuration);
     void attach(std::uint16_t first, std::uint16_t count, PortDevice& device, std::uint16_t offset = 0);
 
-    Timeline& timeline_;
     IntrOutput intr_;
     ApicBus apic_bus_;
     PicPair pic_;
