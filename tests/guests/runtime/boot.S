@@ -31,6 +31,8 @@ _start:
     movl %eax, %fs
     movl %eax, %gs
     movl %eax, %ss
+    xorl %eax, %eax
+    lldt %ax /* a reset leaves a table of 64 KiB at 0 */
     movl $boot_stack_top, %esp
     call enter_mode
 #ifdef GUEST64

@@ -161,8 +161,8 @@ Trap run_user(void (*code)(), uptr flags = 0);
 extern u32 task_state_words[];
 void set_ist(u32 index, uptr top);
 
-// "name error ip cs flags", and CR2 of a page fault; ip is printed relative to `base`. RF is left out: QEMU
-// does not set it in what a fault saves (guest debug prints it).
+// "name error ip cs flags", and CR2 of a page fault; ip is printed relative to `base` if it is within 4 KiB
+// after it. RF is left out: QEMU does not set it in what a fault saves (guest debug prints it).
 void print_trap(const Trap& trap, void (*base)());
 }  // namespace guest
 

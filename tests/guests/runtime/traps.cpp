@@ -127,14 +127,14 @@ void print_trap(const Trap& trap, void (*base)()) {
     } else {
         print("vector ", trap.vector);
     }
-    print(" error ",
-          Hex{trap.frame.error},
-          " ip +",
-          Hex{trap.frame.ip - reinterpret_cast<uptr>(base)},
-          " cs ",
-          Hex{trap.frame.cs},
-          " flags ",
-          Hex{trap.frame.flags & ~resume_flag});
+    const uptr offset = trap.frame.ip - reinterpret_cast<uptr>(base);
+    print(" error ", Hex{trap.frame.error});
+    if (offset < 0x1000) {
+        print(" ip +", Hex{offset});
+    } else {
+        print(" ip ", Hex{trap.frame.ip});
+    }
+    print(" cs ", Hex{trap.frame.cs}, " flags ", Hex{trap.frame.flags & ~resume_flag});
     if (trap.vector == 14) {
         print(" cr2 ", Hex{trap.cr2});
     }
