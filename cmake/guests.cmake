@@ -41,10 +41,10 @@ function(hs_guest_object variable bits source)
   set(${variable} ${object} PARENT_SCOPE)
 endfunction()
 
-# hs_guest(<name> [BITS 32|64] [SSE] <sources>...): the image <build>/guests/<name>, an ELF32 file as QEMU's loader
+# hs_guest(<name> [BITS 32|64] [SSE] [DEFINES <name>...] <sources>...): the image <build>/guests/<name>, an ELF32 file as QEMU's loader
 # wants it. Without SSE the program leaves the vector registers alone.
 function(hs_guest name)
-  cmake_parse_arguments(ARG "SSE" "BITS" "" ${ARGN})
+  cmake_parse_arguments(ARG "SSE" "BITS" "DEFINES" ${ARGN})
   set(bits 64)
   if(ARG_BITS)
     set(bits ${ARG_BITS})
@@ -53,6 +53,9 @@ function(hs_guest name)
   if(ARG_SSE)
     set(extra -msse2 -mfpmath=sse)
   endif()
+  foreach(define ${ARG_DEFINES})
+    list(APPEND extra -D${define})
+  endforeach()
   set(objects)
   foreach(source boot.S traps.S traps.cpp console.cpp)
     hs_guest_object(object ${bits} ${HS_GUEST_RUNTIME}/${source} -mgeneral-regs-only)

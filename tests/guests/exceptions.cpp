@@ -5,12 +5,6 @@
 
 using namespace guest;
 
-#ifdef GUEST64
-#define WIDE "r"
-#else
-#define WIDE "e"
-#endif
-
 // Selectors that this program makes.
 constexpr u32 absent_data = 0x48, execute_only = 0x50, read_only = 0x58, limited = 0x60, expand_down = 0x68;
 constexpr u32 absent_code = 0x70, absent_stack = 0x78;

@@ -172,6 +172,13 @@ extern u64 gdt[];
 extern char guest_end[];
 }
 
+// The letter of a full-width register in a snippet: "%" WIDE "ax".
+#ifdef GUEST64
+#define WIDE "r"
+#else
+#define WIDE "e"
+#endif
+
 // SNIPPET(name, "assembly"): a function whose bytes do not depend on the compiler.
 #define SNIPPET(name, body)                                                  \
     asm(".text\n.balign 16\n.globl " #name "\n" #name ":\n" body "\nret\n"); \
