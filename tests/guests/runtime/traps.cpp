@@ -161,6 +161,8 @@ extern "C" void guest_trap(Frame& frame) {
 
 extern "C" void guest_start() {
     start_serial();
+    out8(0x21, 0xff);  // a BIOS leaves the timer's line on, at the vector of #DF
+    out8(0xa1, 0xff);
     start_traps();
     guest_main();
     exit(0);
