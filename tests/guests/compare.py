@@ -117,7 +117,7 @@ display_library: term
 romimage: file={bios}
 vgaromimage: file={video}
 megs: {MEMORY_MIB}
-cpu: model=tigerlake, count={options.smp}, ips={rate}, reset_on_triple_fault=0
+cpu: model=tigerlake, count={options.smp}, ips={rate}, reset_on_triple_fault=0, ignore_bad_msrs=0
 clock: sync=none
 ata0-master: type=disk, path={place}/disk, mode=flat, cylinders={cylinders}, heads=16, spt=63
 boot: disk

@@ -84,7 +84,9 @@ task_entry:
 task_entry_with_error: /* goes on behind the two bytes of the instruction that faulted */
     popl observed + 32
     movl task_state_pointer, %ecx
-    addl $2, 32(%ecx)
+    movl 32(%ecx), %edx
+    leal 2(%edx), %edx /* flags stay */
+    movl %edx, 32(%ecx)
     jmp task_entry
 
 rescue_entry:
