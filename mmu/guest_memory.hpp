@@ -40,9 +40,15 @@ public:
     /// `page` (page-aligned) is about to change, or its region goes away. `watches`: a union of Watch. The
     /// copies are to be dropped; the page is no longer watched afterwards.
     virtual void page_changes(Hpa page, std::uint8_t watches) = 0;
-    /// `page` is watched from now on, or its dirty mark was cleared: no host pointer may be used for writing
-    /// to it until it was announced by GuestMemory::about_to_write().
+    /// `page` was announced and is not any more, being watched from now on or its dirty mark cleared: no host
+    /// pointer may be used for writing to it until it was announced by GuestMemory::about_to_write().
     virtual void page_needs_announcing(Hpa page) = 0;
+    /// The same of many pages at once.
+    virtual void pages_need_announcing(std::span<const Hpa> pages) {
+        for (const Hpa page : pages) page_needs_announcing(page);
+    }
+    /// A region was added or removed: what was known of kinds of pages, and every host pointer, is void.
+    virtual void regions_changed() {}
 };
 
 enum class PageKind : std::uint8_t { hole, ram, rom, mmio };
@@ -74,17 +80,19 @@ public:
     tl::expected<void, RegionError> add_rom(Hpa first, std::span<const std::byte> bytes);
     /// `region` must outlive its place here.
     tl::expected<void, RegionError> add_mmio(Hpa first, std::uint64_t bytes, MmioRegion& region);
-    /// Removes the region that begins at `first`; watchers are told of its pages. False: there is none.
+    /// Removes the region that begins at `first`; watchers are told of its watched pages, and then that the
+    /// regions changed. False: there is none.
     bool remove(Hpa first);
 
     struct Page {
         PageKind kind = PageKind::hole;
-        std::byte* host = nullptr;  ///< the page's 4 KiB, of RAM and ROM
+        std::byte* host = nullptr;  ///< the page's 4 KiB, of RAM and ROM; valid until the region is removed
     };
     Page page(Hpa address) const;
 
-    /// Any bytes (1, 2, 4, 8) at any address, little-endian; an access across pages or regions is split.
-    /// Holes read as ones and ignore writes; so does ROM ignore writes. Writes announce themselves.
+    /// Any bytes (1, 2, 4, 8) at any address, little-endian; an access across pages or regions is split, and
+    /// a device sees the parts as aligned accesses. Holes read as ones and ignore writes; so does ROM ignore
+    /// writes. Writes announce themselves.
     std::uint64_t read(Hpa address, unsigned bytes);
     void write(Hpa address, unsigned bytes, std::uint64_t value);
     /// Copies RAM or ROM. False, and nothing is copied, if the range has any byte that is neither.
@@ -92,6 +100,13 @@ public:
     /// Copies into RAM or ROM (a loader may fill ROM), announcing it. False, and nothing written, if the
     /// range has any other byte.
     bool write_bytes(Hpa address, std::span<const std::byte> from);
+
+    /// What a page walk does to a paging-structure entry (4 or 8 bytes, naturally aligned) to set its
+    /// accessed and dirty flags: puts `desired` in the place of `expected`, as one locked operation. False,
+    /// and nothing written, if the entry holds something else. ROM, holes and devices: as a locked
+    /// instruction would. No translation changes by it: a page that is watched for tables stays so, and
+    /// nobody is told.
+    bool mark_entry(Hpa entry, unsigned bytes, std::uint64_t expected, std::uint64_t desired);
 
     /// From now on the watchers are told before this page changes. A hole or device page is never watched.
     void watch(Hpa page, Watch what);
@@ -103,11 +118,13 @@ public:
     void about_to_write(Hpa page);
     /// Whether a host pointer to this page may be written without about_to_write(): RAM, dirty, not watched.
     bool is_announced(Hpa page) const;
-    /// How often the page went from announced to changed: it differs if the page was written in between.
+    /// Counts the announcements of the page, modulo 2^32. Of a page that is not announced when it is asked
+    /// first, it differs the next time if the page was written in between.
     std::uint32_t generation(Hpa page) const;
 
     bool is_dirty(Hpa page) const;
-    /// The dirty pages in order of address, and clears their marks: the next write announces again.
+    /// The dirty pages (of RAM, and of ROM that a loader filled) in order of address, and clears their marks:
+    /// the next write announces again.
     std::vector<Hpa> take_dirty_pages();
 
     /// `watcher` must be removed before it dies.

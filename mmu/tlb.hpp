@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/address.hpp"
 #include "mmu/guest_memory.hpp"
@@ -51,6 +52,8 @@ public:
 
     void page_changes(Hpa page, std::uint8_t watches) override;
     void page_needs_announcing(Hpa page) override;
+    void pages_need_announcing(std::span<const Hpa> pages) override;
+    void regions_changed() override;
 
 private:
     GuestMemory& memory_;

@@ -1,0 +1,91 @@
+#include <optional>
+
+#include "cpu/boundary.hpp"
+#include "cpu/execute.hpp"
+#include "cpu/fetch.hpp"
+#include "cpu/run_ops.hpp"
+
+namespace hyperstep::cpu {
+namespace {
+
+using exec::Stop;
+using Block = exec::Block<Op>;
+
+/// The block at RIP: the one that followed the last block before, if nothing has changed since.
+Expected<const Block*> next_block(Cpu& cpu, const Block*& previous) {
+    const std::uint64_t epoch = cpu.code_epoch();
+    if (previous != nullptr && previous->next_address == cpu.state.rip && previous->next_epoch == epoch)
+        [[likely]] {
+        previous = previous->next;
+        return previous;
+    }
+    const auto block = fetch_block(cpu);
+    if (!block) return block;
+    const bool can_link = (*block)->key != 0 && (*block)->second_page == ~0ULL;
+    if (previous != nullptr && can_link && cpu.code_epoch() == epoch) {
+        previous->next = *block;
+        previous->next_address = cpu.state.rip;
+        previous->next_epoch = epoch;
+    }
+    previous = can_link ? *block : nullptr;
+    return block;
+}
+
+/// What a fault of an instruction leads to: a reason to stop, or nothing: an event was delivered, the run
+/// goes on.
+std::optional<Stop> after_fault(Cpu& cpu, const Fault& fault) {
+    switch (fault.kind) {
+        case Fault::Kind::exception: {
+            const Outcome delivered = deliver_fault(cpu, fault);
+            return delivered ? std::nullopt : after_fault(cpu, delivered.error());
+        }
+        case Fault::Kind::suspended: return std::nullopt;
+        case Fault::Kind::intercepted: return Stop::vm_exit;
+        case Fault::Kind::shutdown: return Stop::shutdown;
+        case Fault::Kind::unimplemented: break;
+    }
+    return Stop::unimplemented;
+}
+
+/// One instruction with everything that surrounds it.
+Outcome step(Cpu& cpu) {
+    const StepStart start = begin_step(cpu);
+    const auto block = fetch_block(cpu);
+    Outcome outcome = block ? run_ops(cpu, **block, 1) : tl::unexpected{block.error()};
+    if (outcome)
+        end_step(cpu, start);
+    else
+        abandon_step(cpu, start);
+    return outcome;
+}
+
+/// Blocks, one after another, until something is due or goes wrong.
+Outcome run_blocks(Cpu& cpu) {
+    const Block* previous = nullptr;
+    while (cpu.time.now < cpu.time.stop_at) {
+        const auto block = next_block(cpu, previous);
+        if (!block) return tl::unexpected{block.error()};
+        HS_TRY(run_ops(cpu, **block, cpu.time.stop_at - cpu.time.now));
+        if (cpu.attention) break;
+    }
+    return {};
+}
+
+}  // namespace
+
+Stop run(Cpu& cpu) {
+    for (;;) {
+        const Boundary due = cpu.attention ? at_boundary(cpu) : Boundary::run;
+        if (due == Boundary::waiting) return Stop::waiting;
+        if (due == Boundary::shutdown) return Stop::shutdown;
+        if (due == Boundary::intercepted) return Stop::vm_exit;
+        if (cpu.time.now >= cpu.time.stop_at) return Stop::budget;
+        if (due == Boundary::event_taken) continue;
+        const Outcome outcome = due == Boundary::step ? step(cpu) : run_blocks(cpu);
+        if (outcome) continue;
+        cpu.attention = true;
+        if (const auto stop = after_fault(cpu, outcome.error())) return *stop;
+    }
+}
+
+}  // namespace hyperstep::cpu

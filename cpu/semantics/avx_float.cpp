@@ -1,0 +1,9 @@
+#include "cpu/families.hpp"
+
+namespace hyperstep::cpu {
+
+std::span<const Row> avx_float_rows() {
+    return {};
+}
+
+}  // namespace hyperstep::cpu
