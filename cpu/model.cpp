@@ -9,26 +9,12 @@ namespace {
 
 /// What `max` has: a feature is added here in the commit that implements it.
 constexpr Feature implemented[] = {
-    Feature::fpu,
-    Feature::de,
-    Feature::pse,
-    Feature::tsc,
-    Feature::msr,
-    Feature::pae,
-    Feature::mce,
-    Feature::cx8,
-    Feature::sep,
-    Feature::pge,
-    Feature::cmov,
-    Feature::pat,
-    Feature::pse36,
-    Feature::intel64,
-    Feature::nx,
-    Feature::syscall,
-    Feature::adx,
-    Feature::cx16,
-    Feature::lahf_64,
-    Feature::movbe,
+    Feature::fpu,     Feature::de,        Feature::pse,        Feature::tsc,     Feature::msr,
+    Feature::pae,     Feature::mce,       Feature::cx8,        Feature::sep,     Feature::pge,
+    Feature::cmov,    Feature::pat,       Feature::pse36,      Feature::intel64, Feature::nx,
+    Feature::syscall, Feature::adx,       Feature::cx16,       Feature::lahf_64, Feature::movbe,
+    Feature::bmi1,    Feature::bmi2,      Feature::clflushopt, Feature::clfsh,   Feature::clwb,
+    Feature::lzcnt,   Feature::movdir64b, Feature::movdiri,    Feature::popcnt,  Feature::prefetchw,
 };
 
 Model make_max() {
