@@ -15,9 +15,11 @@ tl::unexpected<Fault> segment_fault(unsigned segment) {
     return raise(segment == ss ? Vector::ss : Vector::gp, 0);
 }
 
-/// SDM "Type Checking": what the access rights of a usable segment allow in protected mode.
+/// SDM "Type Checking": what the access rights of a usable segment allow in protected mode. A fetch: whether
+/// there is anything to execute or read.
 bool rights_allow(AccessRights rights, mmu::Access access) {
     const bool write = access == mmu::Access::write;
+    if (access == mmu::Access::fetch) return true;
     if (rights[AccessRights::code]) return !write && rights[AccessRights::writable];
     return !write || rights[AccessRights::writable];
 }
