@@ -2,6 +2,7 @@
 
 #include "cpu/semantics/packed_integer.hpp"
 #include "cpu/semantics/vector_lanes.hpp"
+#include "cpu/semantics/vector_strings.hpp"
 
 // Packed integers in XMM registers: SSE2 to SSE4.2.
 namespace hyperstep::cpu {
@@ -11,6 +12,11 @@ using namespace packed;
 using namespace vector_lanes;
 constexpr Encoding sse = Encoding::sse;
 constexpr std::uint64_t all_bits = ~0ULL;
+
+using vector_strings::Length;
+using vector_strings::Result;
+template <Length length, Result result>
+constexpr Handler strings = vector_strings::run<sse, length, result>;
 
 constexpr Row rows[] = {
 #define PACKED(mnemonic, mmx_feature, sse_feature, ...) \
@@ -39,6 +45,10 @@ constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_BLENDVPS, Feature::sse4_1, only<blend_variable<sse, u32, 16>>},
     {ZYDIS_MNEMONIC_BLENDVPD, Feature::sse4_1, only<blend_variable<sse, u64, 16>>},
     {ZYDIS_MNEMONIC_PTEST, Feature::sse4_1, only<test<sse, all_bits, 16>>},
+    {ZYDIS_MNEMONIC_PCMPESTRI, Feature::sse4_2, only<strings<Length::explicit_, Result::index>>},
+    {ZYDIS_MNEMONIC_PCMPESTRM, Feature::sse4_2, only<strings<Length::explicit_, Result::mask>>},
+    {ZYDIS_MNEMONIC_PCMPISTRI, Feature::sse4_2, only<strings<Length::implicit, Result::index>>},
+    {ZYDIS_MNEMONIC_PCMPISTRM, Feature::sse4_2, only<strings<Length::implicit, Result::mask>>},
 };
 
 }  // namespace
