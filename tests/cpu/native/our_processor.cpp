@@ -133,7 +133,9 @@ Result OurProcessor::run(const Trial& trial) {
     machine_.put(data_frame + (layout::window - layout::data), trial.window);
     enter(trial);
     Result result;
-    const Outcome outcome = execute_one(machine_.cpu);
+    Outcome outcome = execute_one(machine_.cpu);
+    // Single-stepped, a repeated instruction stops after each iteration, as it does on the host.
+    while (!outcome && outcome.error().kind == Fault::Kind::suspended) outcome = execute_one(machine_.cpu);
     if (!outcome) {
         // A fault that is none of the architecture's is shown as a vector that no processor has.
         const bool exception = outcome.error().kind == Fault::Kind::exception;
