@@ -192,6 +192,16 @@ std::uint8_t overridden_segment(const ZydisDecodedInstruction& instruction) {
     return ds;
 }
 
+/// Of several F2 and F3 prefixes the last counts.
+unsigned last_repeat_prefix(const ZydisDecodedInstruction& instruction) {
+    unsigned flag = 0;
+    for (std::size_t i = 0; i < instruction.raw.prefix_count; ++i) {
+        if (instruction.raw.prefixes[i].value == 0xf2) flag = op_flag::repne;
+        if (instruction.raw.prefixes[i].value == 0xf3) flag = op_flag::rep;
+    }
+    return flag;
+}
+
 std::uint8_t flags_of(const ZydisDecodedInstruction& instruction) {
     unsigned flags = 0;
     const auto set = [&](bool condition, std::uint8_t flag) {
@@ -203,6 +213,9 @@ std::uint8_t flags_of(const ZydisDecodedInstruction& instruction) {
     set(has(ZYDIS_ATTRIB_HAS_LOCK), op_flag::lock);
     set(has(ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE), op_flag::rep);
     set(has(ZYDIS_ATTRIB_HAS_REPNE), op_flag::repne);
+    // With LOOPE and LOOPNE a repeat prefix is not one to Zydis; processors heed it (branches.cpp).
+    if (instruction.mnemonic == ZYDIS_MNEMONIC_LOOPE || instruction.mnemonic == ZYDIS_MNEMONIC_LOOPNE)
+        flags |= last_repeat_prefix(instruction);
     set(instruction.raw.rex.W != 0, op_flag::rex_w);
     if (instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
         set(true, op_flag::vex);
