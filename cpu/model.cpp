@@ -25,6 +25,9 @@ constexpr Feature implemented[] = {
     Feature::intel64,
     Feature::nx,
     Feature::syscall,
+    Feature::fsgsbase,
+    Feature::umip,
+    Feature::smap,
 };
 
 Model make_max() {
