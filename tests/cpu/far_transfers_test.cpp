@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "tests/cpu/fault_order.hpp"
 
 // Far jumps, calls and returns: SDM "CALL", "JMP", "RET", "IRET/IRETD/IRETQ".

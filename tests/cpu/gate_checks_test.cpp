@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "cpu/delivery.hpp"
 #include "tests/cpu/fault_order.hpp"
 

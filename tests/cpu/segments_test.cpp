@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "tests/cpu/fault_order.hpp"
 
 // Loads of segment registers, and instructions on descriptor tables: SDM "MOV", "POP", "LDS", "LLDT", "LTR",
