@@ -25,6 +25,13 @@ constexpr Feature implemented[] = {
     Feature::intel64,
     Feature::nx,
     Feature::syscall,
+    Feature::mmx,
+    Feature::sse,
+    Feature::sse2,
+    Feature::sse3,
+    Feature::ssse3,
+    Feature::sse4_1,
+    Feature::sse4_2,
 };
 
 Model make_max() {
