@@ -64,7 +64,9 @@ public:
     void end_of_interrupt(std::uint8_t vector);
 
 private:
-    bool send_to(const std::vector<LocalApic*>& addressed, const InterruptMessage& message);
+    /// To those of all local APICs for which `addressed` is true.
+    template <class Predicate>
+    bool deliver(const InterruptMessage& message, const Predicate& addressed);
     std::vector<LocalApic*> local_;
     std::vector<IoApic*> io_;
 };

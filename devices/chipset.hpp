@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -49,6 +50,9 @@ public:
     Chipset(const Chipset&) = delete;
     Chipset& operator=(const Chipset&) = delete;
     ~Chipset() override;
+
+    /// Why the debug-exit port that was asked for has no place; nothing: it is where it should be.
+    std::optional<PortError> debug_exit_error() const { return debug_exit_error_; }
 
     /// A hard reset of all devices; local APICs too.
     void reset();
@@ -118,6 +122,7 @@ private:
     TestDevice test_device_;
     std::vector<std::unique_ptr<LocalApic>> local_apics_;
     std::vector<TimedDevice*> timed_;
+    std::optional<PortError> debug_exit_error_;
 };
 
 template <class F>

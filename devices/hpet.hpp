@@ -27,12 +27,14 @@ public:
         std::uint64_t configuration = 0;
         std::uint64_t comparator = 0;
         std::uint64_t period = 0;             ///< the last value written; of a periodic timer
-        std::uint64_t due = Timeline::never;  ///< count (extended beyond 32 bits) of the next match
+        std::uint64_t due = Timeline::never;  ///< tick of the next match
+        bool edge_high = false;  ///< edge-triggered: the line stays high until it is to rise again
         auto visit(auto& archive) {
             return archive(field("configuration", configuration),
                            field("comparator", comparator),
                            field("period", period),
-                           field("due", due));
+                           field("due", due),
+                           field("edge_high", edge_high));
         }
     };
     struct State {
@@ -85,16 +87,19 @@ private:
     bool is_running() const;
     bool replaces_legacy() const;
     std::uint64_t count_at(std::uint64_t now) const;
-    std::uint64_t read_register(std::uint64_t offset);
+    /// The tick at which the counter has counted `counts` more than at `now`.
+    std::uint64_t tick_after(std::uint64_t counts) const;
+    std::uint64_t read_register(std::uint64_t offset) const;
+    /// `value` is the whole register, of which the bits of `written` were given by the guest.
     void write_register(std::uint64_t offset, std::uint64_t value, std::uint64_t written);
+    void write_timer(std::size_t index, std::uint64_t offset, std::uint64_t value);
     void write_configuration(std::uint64_t value);
-    void write_timer_configuration(std::size_t timer, std::uint64_t value);
-    void write_comparator(std::size_t timer, std::uint64_t value);
-    void schedule(std::size_t timer);
-    void fire(std::size_t timer);
+    void write_counter(std::uint64_t value);
+    void schedule(Timer& timer);
+    void fire(std::size_t index);
+    /// Where a timer's interrupt goes; nullptr: nowhere.
+    InterruptLine* line_of(std::size_t index);
     void update_lines();
-    unsigned line_of(std::size_t timer) const;
-    void changed();
 
     State state_;
     Timeline& timeline_;

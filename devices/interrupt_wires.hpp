@@ -31,8 +31,8 @@ public:
     InterruptWires& operator=(const InterruptWires&) = delete;
     State& state() { return state_; }
     const State& state() const { return state_; }
-    /// Every driver is deasserted; nobody is told.
-    void reset() { state_ = {}; }
+    /// Every driver is deasserted, and so are the inputs of both controllers.
+    void reset();
     /// One more driver of `line` (below `lines`; at most most_drivers each); it lives as long as the wires.
     InterruptLine& connect(unsigned line);
 

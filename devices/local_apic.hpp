@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <tl/expected.hpp>
 
 #include "base/fields.hpp"
@@ -207,27 +208,40 @@ public:
     void advance_to(std::uint64_t now) override;
 
 private:
-    enum class Register : std::uint16_t;
     enum class TimerMode : std::uint8_t { one_shot = 0, periodic = 1, tsc_deadline = 2, reserved = 3 };
 
     std::uint32_t read_register(std::uint32_t index);
     void write_register(std::uint32_t index, std::uint32_t value);
+    std::uint32_t version() const;
+    std::uint32_t logical_destination() const;
     void write_local_vector(Lvt source, std::uint32_t value);
     void write_spurious(std::uint32_t value);
+    void write_error_status();
+    /// Bits that a WRMSR of this register may have; nothing: it may not be written.
+    std::optional<std::uint64_t> writable_bits(std::uint32_t index) const;
     void send_command();
     void end_of_interrupt();
     void set_task_priority(std::uint32_t value);
     void report_error(std::uint32_t bit);
     void request(std::uint8_t vector, TriggerMode trigger);
-    bool deliver_local(Lvt source);
+    void deliver_local(Lvt source);
     void set_pin(Lvt source, Level level);
+    /// Delivers what a pin asks for by its level, if it is not on its way already.
+    void serve_level(Lvt source);
+    bool is_level_triggered(Lvt source) const;
+    Level pin(Lvt source) const { return state_.pins[source - lvt_lint0]; }
     bool external_waits() const;
     void clear_registers();
+    void power_up();
 
     TimerMode timer_mode() const;
     std::uint64_t timer_divider() const;
     std::uint32_t current_count() const;
     void start_timer(std::uint32_t count);
+    /// Ticks to the next expiration, whether it interrupts or not.
+    std::uint64_t ticks_left() const;
+    /// A periodic timer expires next when its count reaches 0, not when it may interrupt again.
+    void forget_missed_periods();
     void arm_tsc_deadline();
     void timer_expired();
     void settle() { advance_to(timeline_.now); }

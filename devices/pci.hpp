@@ -1,10 +1,9 @@
 #pragma once
 #include <array>
 #include <cstdint>
-#include <memory>
-#include <tl/expected.hpp>
 #include <vector>
 
+#include "base/bits.hpp"
 #include "base/fields.hpp"
 #include "devices/bus.hpp"
 #include "devices/machine_signals.hpp"
@@ -13,9 +12,8 @@ namespace hyperstep::devices {
 
 /// The 256 bytes of one function's configuration space: what they hold, and which bits a guest may write.
 struct ConfigurationSpace {
-    std::array<std::uint8_t, 256> bytes{};
-    std::array<std::uint8_t, 256> writable{};  ///< after a reset the bytes of `initial`
-    std::array<std::uint8_t, 256> initial{};
+    std::array<std::uint8_t, 256> initial{};   ///< after a reset
+    std::array<std::uint8_t, 256> writable{};  ///< the bits that a guest may write
     /// Bits of the status register that a 1 clears (PCI "Device Status").
     static constexpr std::uint16_t status_cleared_by_one = 0xf900;
 };

@@ -19,11 +19,9 @@ struct Pic8259 {
     std::uint8_t level_triggered = 0;  ///< ELCR
     std::uint8_t lowest_priority = 7;  ///< the input at the bottom of the rotation
     std::uint8_t vector_base = 0;      ///< ICW2 bits 7:3
-    std::uint8_t cascade = 0;          ///< ICW3
+    bool expects_icw3 = false;         ///< ICW1: not single
     Initialization initialization = Initialization::done;
     bool needs_icw4 = false;
-    bool single = false;                ///< ICW1: no cascade
-    bool all_level_triggered = false;   ///< ICW1 LTIM
     bool auto_eoi = false;              ///< ICW4 AEOI
     bool rotate_on_auto_eoi = false;    ///< OCW2
     bool special_fully_nested = false;  ///< ICW4 SFNM
@@ -39,11 +37,9 @@ struct Pic8259 {
                        field("level_triggered", level_triggered),
                        field("lowest_priority", lowest_priority),
                        field("vector_base", vector_base),
-                       field("cascade", cascade),
+                       field("expects_icw3", expects_icw3),
                        field("initialization", initialization),
                        field("needs_icw4", needs_icw4),
-                       field("single", single),
-                       field("all_level_triggered", all_level_triggered),
                        field("auto_eoi", auto_eoi),
                        field("rotate_on_auto_eoi", rotate_on_auto_eoi),
                        field("special_fully_nested", special_fully_nested),

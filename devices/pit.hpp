@@ -26,10 +26,11 @@ struct PitChannel {
     Half write_half = Half::low;  ///< of low_then_high
     Half read_half = Half::low;
     std::uint8_t written_low = 0;
-    std::uint16_t reload = 0;  ///< the count register, as written: BCD or binary
-    std::uint32_t period = 0;  ///< the count that runs, in clocks: 1 to 65536
-    std::uint64_t loaded = 0;  ///< clock at which the counting element held `period`
-    std::uint64_t paused = 0;  ///< clocks counted before the gate stopped it
+    std::uint16_t reload = 0;    ///< the count register, as written: BCD or binary
+    std::uint32_t period = 0;    ///< the count that runs, in clocks: 1 to 65536
+    std::uint64_t loaded = 0;    ///< clock at which the counting element held `period`
+    std::uint64_t loads_at = 0;  ///< modes 2 and 3 with null_count: clock at which `reload` takes over
+    std::uint64_t paused = 0;    ///< clocks counted before the gate stopped it
     bool latched_count = false;
     bool latched_status = false;
     std::uint16_t count_latch = 0;
@@ -50,6 +51,7 @@ struct PitChannel {
                        field("reload", reload),
                        field("period", period),
                        field("loaded", loaded),
+                       field("loads_at", loads_at),
                        field("paused", paused),
                        field("latched_count", latched_count),
                        field("latched_status", latched_status),

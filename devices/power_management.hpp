@@ -34,6 +34,7 @@ public:
         std::uint16_t enable = 0;
         std::uint16_t control = 0;
         std::uint16_t general_enable = 0;
+        std::uint8_t last_smi_command = 0;
         std::uint8_t smi_status = 0;
         bool suspended = false;
         std::uint64_t carries_seen = 0;  ///< changes of the timer's highest bit since tick 0
@@ -42,6 +43,7 @@ public:
                            field("enable", enable),
                            field("control", control),
                            field("general_enable", general_enable),
+                           field("last_smi_command", last_smi_command),
                            field("smi_status", smi_status),
                            field("suspended", suspended),
                            field("carries_seen", carries_seen));
@@ -62,7 +64,6 @@ public:
     void power_button();
 
     std::string_view name() const override { return "power management"; }
-    bool takes(std::uint16_t offset, IoWidth width) const override;
     std::uint32_t read(std::uint16_t offset, IoWidth width) override;
     void write(std::uint16_t offset, IoWidth width, std::uint32_t value) override;
     std::uint64_t next_deadline() const override;

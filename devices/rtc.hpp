@@ -64,6 +64,7 @@ public:
     void advance_to(std::uint64_t now) override;
 
 private:
+    bool divider_is_held() const;
     bool clock_runs() const;
     std::uint8_t read_memory(std::uint8_t index);
     void write_memory(std::uint8_t index, std::uint8_t value);

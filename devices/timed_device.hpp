@@ -20,7 +20,7 @@ public:
     /// The tick at which advance_to() has an effect that somebody could see without accessing the device;
     /// Timeline::never if there is none. It is later than the tick that the device was last advanced to.
     virtual std::uint64_t next_deadline() const = 0;
-    /// Everything that is due at or before tick `now` has happened. `now` never goes back.
+    /// Everything that is due at or before tick `now`, which is Timeline::now, has happened.
     virtual void advance_to(std::uint64_t now) = 0;
 };
 

@@ -32,7 +32,8 @@ public:
         std::uint8_t scratch = 0;
         bool transmitter_interrupt = false;
         bool timeout_interrupt = false;
-        std::vector<std::uint8_t> received;          ///< the receiver's FIFO, oldest first
+        std::vector<std::uint16_t>
+            received;  ///< the receiver's FIFO, oldest first: byte, LSR errors above it
         std::uint64_t timeout_at = Timeline::never;  ///< tick
         auto visit(auto& archive) {
             return archive(field("divisor", divisor),
@@ -84,7 +85,8 @@ private:
     std::uint8_t modem_status() const;
     std::uint8_t interrupt_identification() const;
     std::uint8_t read_receiver();
-    void store(std::uint8_t byte);
+    void store(std::uint8_t byte, std::uint8_t errors);
+    void expose_errors();
     void transmit(std::uint8_t byte);
     void write_interrupt_enable(std::uint8_t value);
     void write_fifo_control(std::uint8_t value);
