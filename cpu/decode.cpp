@@ -116,8 +116,15 @@ std::uint8_t number_of_address_register(ZydisRegister name) {
     return static_cast<std::uint8_t>(ZydisRegisterGetId(name));
 }
 
-void take_memory(Op& op, const ZydisDecodedOperand& operand) {
-    op.base = number_of_address_register(operand.mem.base);
+/// A SIB byte with base 101B under mod 00B has no base, whatever REX.B and the address size. (Zydis 4.0.0
+/// names R13D as the base with both a 67H prefix and REX.B.) SDM "32-Bit Addressing Forms with the SIB Byte".
+bool has_no_base(const ZydisDecodedInstruction& instruction) {
+    return (instruction.attributes & ZYDIS_ATTRIB_HAS_SIB) != 0 && instruction.raw.modrm.mod == 0 &&
+           instruction.raw.sib.base == 5;
+}
+
+void take_memory(Op& op, const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand& operand) {
+    op.base = has_no_base(instruction) ? no_register : number_of_address_register(operand.mem.base);
     op.index = number_of_address_register(operand.mem.index);
     op.scale = operand.mem.scale == 8 ? 3 : static_cast<std::uint8_t>(operand.mem.scale >> 1U);
     op.segment = static_cast<std::uint8_t>(ZydisRegisterGetId(operand.mem.segment));
@@ -127,10 +134,15 @@ void take_memory(Op& op, const ZydisDecodedOperand& operand) {
     if (!has_register && operand.encoding == ZYDIS_OPERAND_ENCODING_DISP16_32_64)
         op.immediate = static_cast<std::uint64_t>(operand.mem.disp.value);
     else
-        op.displacement = static_cast<std::int32_t>(operand.mem.disp.value);
+        op.displacement = static_cast<std::int32_t>(has_no_base(instruction) ? instruction.raw.disp.value
+                                                                             : operand.mem.disp.value);
 }
 
-void take_operand(Op& op, Form& form, const ZydisDecodedOperand& operand, bool& has_immediate) {
+void take_operand(Op& op,
+                  Form& form,
+                  const ZydisDecodedInstruction& instruction,
+                  const ZydisDecodedOperand& operand,
+                  bool& has_immediate) {
     const std::size_t place = form.operands++;
     form.bits[place] = operand.size;
     switch (operand.type) {
@@ -142,7 +154,7 @@ void take_operand(Op& op, Form& form, const ZydisDecodedOperand& operand, bool& 
         }
         case ZYDIS_OPERAND_TYPE_MEMORY:
             form.kind[place] = OperandKind::memory;
-            take_memory(op, operand);
+            take_memory(op, instruction, operand);
             break;
         case ZYDIS_OPERAND_TYPE_POINTER:
             form.kind[place] = OperandKind::far_pointer;
@@ -264,7 +276,7 @@ Decoded decode(const Model& model, DecodeMode mode, std::span<const std::byte> b
     bool has_immediate = false;
     op.segment = overridden_segment(instruction);
     for (std::size_t i = 0; i < instruction.operand_count_visible && i < form.kind.size(); ++i)
-        take_operand(op, form, operands[i], has_immediate);
+        take_operand(op, form, instruction, operands[i], has_immediate);
     op.operand_bytes = form.operand_bytes;
     op.address_bytes = form.address_bytes;
     op.length = length;

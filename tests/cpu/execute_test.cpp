@@ -40,6 +40,16 @@ TEST(Execute, AnInstructionOfMoreThan15BytesIsAGeneralProtectionFault) {
     EXPECT_EQ(outcome.error(), (Fault{.vector = Vector::gp, .has_error_code = true, .error_code = 0}));
 }
 
+TEST(Execute, ASibWithoutBaseHasNoneWhateverRexSays) {
+    BareMachine machine;
+    machine.enter_long_mode();
+    machine.cpu.state.gpr[r13] = 0x1000;
+    machine.cpu.state.gpr[rsi] = 0xab;
+    // addr32 mov [0x200000], sil with REX.B and a SIB byte that names neither base nor index
+    ASSERT_TRUE(machine.run_code({0x67, 0x49, 0x88, 0x34, 0xa5, 0x00, 0x00, 0x20, 0x00}));
+    EXPECT_EQ(machine.get(BareMachine::data, 1), 0xabU);
+}
+
 TEST(Execute, CodeThatWritesItselfRunsAsWritten) {
     BareMachine machine;
     machine.enter_long_mode();
