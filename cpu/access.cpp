@@ -22,15 +22,6 @@ bool rights_allow(AccessRights rights, mmu::Access access) {
     return !write || rights[AccessRights::writable];
 }
 
-/// SDM "Limit Checking".
-bool limit_allows(const Segment& segment, std::uint64_t offset, unsigned bytes) {
-    const std::uint64_t last = offset + bytes - 1;
-    const bool expands_down = !segment.rights[AccessRights::code] && (segment.rights.raw & 4) != 0;
-    if (!expands_down) return last <= segment.limit;
-    const std::uint64_t upper = segment.rights[AccessRights::db] ? 0xffff'ffff : 0xffff;
-    return offset > segment.limit && last <= upper;
-}
-
 /// #AC: the access is of the program, at CPL 3, and not a multiple of its size. Accesses of more than 8 bytes
 /// have rules of their own (SSE: #GP) and are aligned to 8 here at most.
 bool misaligned(const Cpu& cpu, std::uint64_t linear, unsigned bytes) {
@@ -73,6 +64,14 @@ void for_each_piece(const Place& place, Use&& use) {
 
 }  // namespace
 
+bool within_limit(const Segment& segment, std::uint64_t offset, unsigned bytes) {
+    const std::uint64_t last = offset + bytes - 1;
+    const bool expands_down = !segment.rights[AccessRights::code] && (segment.rights.raw & 4) != 0;
+    if (!expands_down) return last <= segment.limit;
+    const std::uint64_t upper = segment.rights[AccessRights::db] ? 0xffff'ffff : 0xffff;
+    return offset > segment.limit && last <= upper;
+}
+
 Expected<std::uint64_t> linear_address(
     Cpu& cpu, unsigned segment, std::uint64_t offset, unsigned bytes, mmu::Access access) {
     if (cpu.mode == Mode::long_64) {
@@ -86,7 +85,7 @@ Expected<std::uint64_t> linear_address(
         if (used.rights[AccessRights::unusable] || !rights_allow(used.rights, access))
             return segment_fault(segment);
     }
-    if (!limit_allows(used, offset, bytes)) return segment_fault(segment);
+    if (!within_limit(used, offset, bytes)) return segment_fault(segment);
     return (used.base + offset) & 0xffff'ffff;
 }
 
@@ -103,12 +102,14 @@ Expected<Place> translate(
     if (offset + bytes > page_bytes) {
         place.first_bytes = static_cast<std::uint16_t>(page_bytes - offset);
         place.host = nullptr;
-        const auto second =
-            translate_page(cpu, (linear + place.first_bytes) & cpu.linear_mask, access, accessor);
+        // The tables of IA-32e mode, and the stacks of its handlers, are beyond 4 GiB in every submode.
+        const bool is_wide = accessor != Accessor::program && cpu.efer()[Efer::lma];
+        const std::uint64_t mask = is_wide ? ~0ULL : cpu.linear_mask;
+        const auto second = translate_page(cpu, (linear + place.first_bytes) & mask, access, accessor);
         if (!second) return tl::unexpected{second.error()};
         place.second = second->frame;
     }
-    if (accessor == Accessor::program) note_data_access(cpu, linear, bytes, access);
+    if (accessor != Accessor::system) note_data_access(cpu, linear, bytes, access);
     return place;
 }
 

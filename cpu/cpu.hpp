@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/timeline.hpp"
@@ -84,13 +85,18 @@ struct Cpu {
     mmu::ContextNumber quick_context = 0;
     mmu::ContextNumber data_context = 0;
     mmu::ContextNumber fetch_context = 0;
-    mmu::ContextNumber system_context = 0;  ///< implicit supervisor accesses: GDT, IDT, TSS ...
-    std::uint64_t derived_epoch = 1;        ///< counts refresh()
+    mmu::ContextNumber inner_stack_context = 0;  ///< data accesses at CPL 0 to 2
+    mmu::ContextNumber system_context = 0;       ///< implicit supervisor accesses: GDT, IDT, TSS ...
+    std::uint64_t derived_epoch = 1;             ///< counts refresh()
 
     // ---- of the instruction that runs ----
     std::uint64_t next_rip = 0;
     std::uint64_t fault_address = 0;  ///< linear, of the last page fault
     bool leave_block = false;  ///< the block ends after this instruction: something about the world changed
+    /// A single-step trap follows the instruction, which is executed with care: RFLAGS.TF was 1 at its start.
+    bool single_step = false;
+    /// The software event (INT n and its like) whose delivery failed, until the fault is delivered.
+    std::optional<Event> failed_software_event;
 
     // ---- bookkeeping of the engine ----
     /// Something may have to be done at the next boundary: signals, interrupts, debug traps, shadows.

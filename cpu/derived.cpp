@@ -97,6 +97,7 @@ void refresh_contexts(Cpu& cpu) {
     const mmu::ContextNumber base = cpu.contexts.number_of(cpu.paging, cpu.second_stage, cpu.tlb);
     cpu.data_context = static_cast<mmu::ContextNumber>(base + program);
     cpu.fetch_context = static_cast<mmu::ContextNumber>(base + (cpu.cpl == 3 ? user : supervisor));
+    cpu.inner_stack_context = static_cast<mmu::ContextNumber>(base + (ac ? supervisor_ac : supervisor));
     cpu.system_context = static_cast<mmu::ContextNumber>(base + implicit_supervisor);
     cpu.quick_context = needs_care(cpu) ? no_match : cpu.data_context;
 }
