@@ -25,6 +25,10 @@ constexpr Feature implemented[] = {
     Feature::intel64,
     Feature::nx,
     Feature::syscall,
+    Feature::adx,
+    Feature::cx16,
+    Feature::lahf_64,
+    Feature::movbe,
 };
 
 Model make_max() {

@@ -1,14 +1,10 @@
 #include <Zydis/Mnemonic.h>
 
-#include "cpu/families.hpp"
-#include "cpu/flags.hpp"
-#include "cpu/operands.hpp"
+#include "cpu/semantics/forms.hpp"
 
 // Addition, subtraction, logic, comparison. SDM volume 2, the instructions by name.
 namespace hyperstep::cpu {
 namespace {
-
-enum class Writes : std::uint8_t { destination, flags_only };
 
 struct Add {
     static constexpr Writes writes = Writes::destination;
@@ -78,74 +74,45 @@ struct Test {
     }
 };
 
-// An operation in its operand forms. In each, the destination is operand 0.
-template <class Operation, class T>
-struct InForms {
-    static Outcome register_register(Cpu& cpu, const Op& op) {
-        return on_register(cpu, op, read_gpr<T>(cpu.state, op.reg[1]));
+// INC and DEC leave CF alone.
+struct Inc {
+    template <class T>
+    static Arithmetic<T> apply(T value, std::uint64_t flags) {
+        const auto result = add<T>(value, 1);
+        return {result.value, (result.flags & ~flag::cf) | (flags & flag::cf)};
     }
-    static Outcome register_immediate(Cpu& cpu, const Op& op) {
-        return on_register(cpu, op, static_cast<T>(op.immediate));
+};
+struct Dec {
+    template <class T>
+    static Arithmetic<T> apply(T value, std::uint64_t flags) {
+        const auto result = subtract<T>(value, 1);
+        return {result.value, (result.flags & ~flag::cf) | (flags & flag::cf)};
     }
-    static Outcome register_memory(Cpu& cpu, const Op& op) {
-        const auto source = load_operand<T>(cpu, op);
-        if (!source) return tl::unexpected{source.error()};
-        return on_register(cpu, op, *source);
+};
+struct Neg {
+    template <class T>
+    static Arithmetic<T> apply(T value, std::uint64_t /*flags*/) {
+        return subtract<T>(0, value);
     }
-    static Outcome memory_register(Cpu& cpu, const Op& op) {
-        return on_memory(cpu, op, read_gpr<T>(cpu.state, op.reg[1]));
-    }
-    static Outcome memory_immediate(Cpu& cpu, const Op& op) {
-        return on_memory(cpu, op, static_cast<T>(op.immediate));
-    }
-
-private:
-    static Outcome on_register(Cpu& cpu, const Op& op, T source) {
-        const auto result =
-            Operation::template apply<T>(read_gpr<T>(cpu.state, op.reg[0]), source, cpu.state.rflags);
-        if constexpr (Operation::writes == Writes::destination)
-            write_gpr<T>(cpu.state, op.reg[0], result.value);
-        cpu.state.rflags = with_status(cpu.state.rflags, result.flags);
-        return {};
-    }
-    static Outcome on_memory(Cpu& cpu, const Op& op, T source) {
-        if constexpr (Operation::writes == Writes::flags_only) {
-            const auto old = load_operand<T>(cpu, op);
-            if (!old) return tl::unexpected{old.error()};
-            const auto result = Operation::template apply<T>(*old, source, cpu.state.rflags);
-            cpu.state.rflags = with_status(cpu.state.rflags, result.flags);
-        } else {
-            const auto place = prepare_operand<T>(cpu, op);
-            if (!place) return tl::unexpected{place.error()};
-            const auto result = Operation::template apply<T>(read<T>(cpu, *place), source, cpu.state.rflags);
-            write<T>(cpu, *place, result.value);
-            cpu.state.rflags = with_status(cpu.state.rflags, result.flags);
-        }
-        return {};
+};
+struct Not {
+    template <class T>
+    static Arithmetic<T> apply(T value, std::uint64_t flags) {
+        return {static_cast<T>(~value), flags & flag::status};
     }
 };
 
-template <class Operation, class T>
-Handler in_form(const Form& form) {
-    using enum OperandKind;
-    using Forms = InForms<Operation, T>;
-    if (form.is(gpr, gpr)) return Forms::register_register;
-    if (form.is(gpr, immediate)) return Forms::register_immediate;
-    if (form.is(gpr, memory)) return Forms::register_memory;
-    if (form.is(memory, gpr)) return Forms::memory_register;
-    if (form.is(memory, immediate)) return Forms::memory_immediate;
-    return nullptr;
-}
-
-template <class Operation>
-Handler two_operands(const Form& form) {
-    switch (form.operand_bytes) {
-        case 1: return in_form<Operation, std::uint8_t>(form);
-        case 2: return in_form<Operation, std::uint16_t>(form);
-        case 4: return in_form<Operation, std::uint32_t>(form);
-        default: return in_form<Operation, std::uint64_t>(form);
+/// ADCX and ADOX: addition with one flag as carry in and out; the others are left alone.
+template <std::uint64_t carry_flag>
+struct AddWithCarryFlag {
+    template <class T>
+    static Arithmetic<T> apply(Cpu& cpu, const Op& op, T source) {
+        const std::uint64_t flags = cpu.state.rflags & flag::status;
+        const auto sum = add(read_gpr<T>(cpu.state, op.reg[0]), source, (flags & carry_flag) != 0);
+        const bool carry = (sum.flags & flag::cf) != 0;
+        return {sum.value, (flags & ~carry_flag) | (carry ? carry_flag : 0)};
     }
-}
+};
 
 constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_ADD, Feature::always, two_operands<Add>},
@@ -157,6 +124,12 @@ constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_OR, Feature::always, two_operands<Or>},
     {ZYDIS_MNEMONIC_XOR, Feature::always, two_operands<Xor>},
     {ZYDIS_MNEMONIC_TEST, Feature::always, two_operands<Test>},
+    {ZYDIS_MNEMONIC_INC, Feature::always, one_operand<Inc>},
+    {ZYDIS_MNEMONIC_DEC, Feature::always, one_operand<Dec>},
+    {ZYDIS_MNEMONIC_NEG, Feature::always, one_operand<Neg>},
+    {ZYDIS_MNEMONIC_NOT, Feature::always, one_operand<Not>},
+    {ZYDIS_MNEMONIC_ADCX, Feature::adx, register_of_source<AddWithCarryFlag<flag::cf>>},
+    {ZYDIS_MNEMONIC_ADOX, Feature::adx, register_of_source<AddWithCarryFlag<flag::of>>},
 };
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include <Zydis/Mnemonic.h>
 
-#include "cpu/families.hpp"
-#include "cpu/flags.hpp"
-#include "cpu/operands.hpp"
+#include "cpu/semantics/forms.hpp"
 
 // Near branches, calls and returns.
 namespace hyperstep::cpu {
@@ -37,6 +35,88 @@ Outcome jump_if(Cpu& cpu, const Op& op) {
     return jump_relative(cpu, op);
 }
 
+/// The counter is CX, ECX or RCX by the address size. It changes only if the branch does not fault.
+enum class LoopCondition : std::uint8_t { always, equal, not_equal };
+template <LoopCondition condition>
+Outcome loop(Cpu& cpu, const Op& op) {
+    const std::uint64_t count = (cpu.state.gpr[rcx] - 1) & mask_of_bytes(op.address_bytes);
+    const bool zf = (cpu.state.rflags & flag::zf) != 0;
+    const bool holds = condition == LoopCondition::always || zf == (condition == LoopCondition::equal);
+    if (count != 0 && holds) HS_TRY(jump_relative(cpu, op));
+    write_sized(cpu.state, rcx, op.address_bytes, count);
+    return {};
+}
+
+Outcome jump_if_count_zero(Cpu& cpu, const Op& op) {
+    return read_sized(cpu.state, rcx, op.address_bytes) == 0 ? jump_relative(cpu, op) : Outcome{};
+}
+
+template <class T, OperandKind from>
+Outcome jump_indirect(Cpu& cpu, const Op& op) {
+    const auto target = operand<T, from, 0>(cpu, op);
+    if (!target) return tl::unexpected{target.error()};
+    return jump_to(cpu, op, *target);
+}
+
+template <class T>
+Outcome call_to(Cpu& cpu, const Op& op, std::uint64_t target) {
+    const auto checked = checked_target(cpu, op, target);
+    if (!checked) return tl::unexpected{checked.error()};
+    HS_TRY(push<T>(cpu, static_cast<T>(cpu.next_rip)));
+    cpu.next_rip = *checked;
+    return {};
+}
+template <class T>
+Outcome call_relative(Cpu& cpu, const Op& op) {
+    return call_to<T>(cpu, op, cpu.next_rip + op.immediate);
+}
+template <class T, OperandKind from>
+Outcome call_indirect(Cpu& cpu, const Op& op) {
+    const auto target = operand<T, from, 0>(cpu, op);
+    if (!target) return tl::unexpected{target.error()};
+    return call_to<T>(cpu, op, *target);
+}
+
+/// The immediate, if there is one, is the number of bytes of parameters to release.
+template <class T>
+Outcome return_near(Cpu& cpu, const Op& op) {
+    const auto target = peek<T>(cpu);
+    if (!target) return tl::unexpected{target.error()};
+    HS_TRY(jump_to(cpu, op, *target));
+    drop(cpu, sizeof(T) + (op.immediate & 0xffff));
+    return {};
+}
+
+/// FF /3 and /5 are far: not of this family.
+bool is_far_indirect(const Form& form) {
+    const unsigned extension = form.modrm >> 3 & 7;
+    return form.opcode == 0xff && (extension & 1) != 0;
+}
+
+Handler select_jmp(const Form& form) {
+    if (form.is(OperandKind::relative)) return jump_relative;
+    if (is_far_indirect(form)) return nullptr;
+    return by_word_bytes(form.operand_bytes, [&](auto size) {
+        return by_location(form.kind[0], [](auto from) -> Handler {
+            return jump_indirect<decltype(size), decltype(from)::value>;
+        });
+    });
+}
+Handler select_call(const Form& form) {
+    return by_word_bytes(form.operand_bytes, [&](auto size) -> Handler {
+        if (form.is(OperandKind::relative)) return call_relative<decltype(size)>;
+        if (is_far_indirect(form)) return nullptr;
+        return by_location(form.kind[0], [](auto from) -> Handler {
+            return call_indirect<decltype(size), decltype(from)::value>;
+        });
+    });
+}
+Handler select_ret(const Form& form) {
+    if (form.opcode != 0xc2 && form.opcode != 0xc3) return nullptr;  // far
+    return by_word_bytes(form.operand_bytes,
+                         [](auto size) -> Handler { return return_near<decltype(size)>; });
+}
+
 constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_JO, Feature::always, only<jump_if<0>>, Flow::ends},
     {ZYDIS_MNEMONIC_JNO, Feature::always, only<jump_if<1>>, Flow::ends},
@@ -54,6 +134,15 @@ constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_JNL, Feature::always, only<jump_if<13>>, Flow::ends},
     {ZYDIS_MNEMONIC_JLE, Feature::always, only<jump_if<14>>, Flow::ends},
     {ZYDIS_MNEMONIC_JNLE, Feature::always, only<jump_if<15>>, Flow::ends},
+    {ZYDIS_MNEMONIC_JCXZ, Feature::always, only<jump_if_count_zero>, Flow::ends},
+    {ZYDIS_MNEMONIC_JECXZ, Feature::always, only<jump_if_count_zero>, Flow::ends},
+    {ZYDIS_MNEMONIC_JRCXZ, Feature::always, only<jump_if_count_zero>, Flow::ends},
+    {ZYDIS_MNEMONIC_LOOP, Feature::always, only<loop<LoopCondition::always>>, Flow::ends},
+    {ZYDIS_MNEMONIC_LOOPE, Feature::always, only<loop<LoopCondition::equal>>, Flow::ends},
+    {ZYDIS_MNEMONIC_LOOPNE, Feature::always, only<loop<LoopCondition::not_equal>>, Flow::ends},
+    {ZYDIS_MNEMONIC_JMP, Feature::always, select_jmp, Flow::ends},
+    {ZYDIS_MNEMONIC_CALL, Feature::always, select_call, Flow::ends},
+    {ZYDIS_MNEMONIC_RET, Feature::always, select_ret, Flow::ends},
 };
 
 }  // namespace
