@@ -42,6 +42,20 @@ private:
     mmu::ContextNumber next_number_ = 4;
 };
 
+struct Cpu;
+
+/// Disarms a processor's monitor when the page of its address is written, by whomever.
+class StoreMonitor final : public mmu::PageWatcher {
+public:
+    explicit StoreMonitor(Cpu& cpu);
+    ~StoreMonitor() override;
+    void page_changes(Hpa page, std::uint8_t watches) override;
+    void page_needs_announcing(Hpa /*page*/) override {}
+
+private:
+    Cpu& cpu_;
+};
+
 /// One logical processor: its state, what it is wired to, and what is derived from both. Behaviour is free
 /// functions. Whoever changes a register on which derived values depend calls refresh() (cpu/derived.cpp).
 struct Cpu {
@@ -51,6 +65,7 @@ struct Cpu {
         Board& board;
         exec::BlockCache<Op>& blocks;
         const Model& model;
+        Topology topology{};
     };
     Cpu(const Wiring& wiring, std::uint32_t number);
     Cpu(const Cpu&) = delete;
@@ -63,11 +78,13 @@ struct Cpu {
     Board& board;
     exec::BlockCache<Op>& blocks;
     const Model& model;
+    const Topology topology;
     const std::uint32_t number;        ///< of the processor within its machine, from 0: the x2APIC ID
     Intercepts* intercepts = nullptr;  ///< of a hypervisor, if there is one
     mmu::SecondStage* second_stage = nullptr;
     mmu::Tlb tlb;
     Contexts contexts;
+    StoreMonitor store_monitor{*this};
 
     // ---- derived from `state` by refresh() ----
     Mode mode = Mode::real;

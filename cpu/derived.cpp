@@ -139,6 +139,7 @@ Cpu::Cpu(const Wiring& wiring, std::uint32_t processor_number)
       board{wiring.board},
       blocks{wiring.blocks},
       model{wiring.model},
+      topology{wiring.topology},
       number{processor_number},
       tlb{wiring.memory} {
     state = state_after_reset(model.signature);
@@ -149,6 +150,9 @@ void refresh(Cpu& cpu) {
     refresh_mode(cpu);
     cpu.paging = paging_of(cpu);
     refresh_contexts(cpu);
+    // A state that was loaded may have an armed monitor.
+    if (cpu.state.monitor.armed)
+        cpu.memory.watch(cpu.state.monitor.address.page_start(), mmu::Watch::monitor);
     ++cpu.derived_epoch;
     look_at_boundary(cpu);
 }
