@@ -90,16 +90,19 @@ add_custom_command(
 add_custom_target(guest_boot_disk DEPENDS ${HS_GUEST_FOLDER}/boot_disk.bin)
 add_dependencies(guests guest_boot_disk)
 
-# hs_guest_test(<name> [SMP <processors>] [GOLDEN]): the image on each emulator, labelled `guests`. With GOLDEN what it
+# hs_guest_test(<name> [SMP <processors>] [GOLDEN] [ONLY qemu|bochs]): the image on each emulator, labelled `guests`. With GOLDEN what it
 # prints is compared with tests/golden/guests/<name>.txt; the file <name>.<emulator>.txt has what that emulator prints
-# where it is wrong. Without, the guest checks itself. An emulator that is not installed is skipped by name.
+# where it is wrong. Without, the guest checks itself. ONLY names the one other emulator that can run it. An emulator that is not installed is skipped by name.
 function(hs_guest_test name)
-  cmake_parse_arguments(ARG "GOLDEN" "SMP" "" ${ARGN})
+  cmake_parse_arguments(ARG "GOLDEN" "SMP;ONLY" "" ${ARGN})
   set(arguments --timeout 60)
   if(ARG_SMP)
     list(APPEND arguments --smp ${ARG_SMP})
   endif()
   set(emulators qemu bochs)
+  if(ARG_ONLY)
+    set(emulators ${ARG_ONLY})
+  endif()
   # Our own emulator from the day that it has the command.
   if(EXISTS ${PROJECT_SOURCE_DIR}/cli/run.cpp)
     list(APPEND emulators hyperstep)

@@ -107,6 +107,8 @@ def on_bochs(image, options):
             raise Missing(str(name))
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(folder)
+        # Instructions a second of its time. With several processors HLT is not skipped: the BIOS's waits are to be short.
+        rate = 50000000 if options.smp == 1 else 2000000
         content, cylinders = disk(image, options.boot_sector.read_bytes(), options.append)
         (place / "disk").write_bytes(content)
         (place / "commands").write_text("c\n")
@@ -115,7 +117,7 @@ display_library: term
 romimage: file={bios}
 vgaromimage: file={video}
 megs: {MEMORY_MIB}
-cpu: model=tigerlake, count={options.smp}, ips=50000000, reset_on_triple_fault=0
+cpu: model=tigerlake, count={options.smp}, ips={rate}, reset_on_triple_fault=0, ignore_bad_msrs=0
 clock: sync=none
 ata0-master: type=disk, path={place}/disk, mode=flat, cylinders={cylinders}, heads=16, spt=63
 boot: disk

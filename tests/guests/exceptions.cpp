@@ -285,7 +285,43 @@ void paging() {
 }
 
 #ifdef GUEST64
+alignas(16) u8 ist_stack[4096];
+
+// Where the frame is: behind SS, from the stack's top; the processor aligns to 16 bytes first.
+void on_undefined(Frame& frame) {
+    const uptr above = reinterpret_cast<uptr>(&frame.ss + 1);
+    const uptr from_top = reinterpret_cast<uptr>(ist_stack) + sizeof(ist_stack) - above;
+    if (from_top < 64) {
+        print("on the IST stack, below its top by ", Hex{from_top});
+    } else {
+        print("on another stack, alignment ", Hex{above % 16});
+        if (frame.cs == kernel_code64) {
+            print(", below RSP by ", Hex{frame.sp - above});
+        }
+    }
+    print(", ss ", Hex{frame.ss}, "\n");
+    frame.ip += 2;
+}
+SNIPPET(undefined_stack, "mov %rsp, %rdx; and $-16, %rsp; ud2; sub $4, %rsp; ud2; mov %rdx, %rsp")
+
+void stacks() {
+    set_handler(6, on_undefined);
+    for (u32 below = 0; below <= 24; below += 12) {
+        set_ist(3, reinterpret_cast<uptr>(ist_stack) + sizeof(ist_stack) - below);
+        default_gate(6, 3);
+        print("IST 3, top less ", below, "\n");
+        run_kernel(undefined_stack);
+        run_user(undefined_stack);
+    }
+    default_gate(6);
+    print("no IST\n");
+    run_kernel(undefined_stack);
+    run_user(undefined_stack);
+    set_handler(6, nullptr);
+}
+
 void one_width_only() {
+    stacks();
     both("push es", push_es);
     both("into", into);
     both("direct far jump", far_jump_direct);

@@ -20,11 +20,11 @@ constexpr u16 own_tss = task_state, tss32 = 0x48, tss16 = 0x50, task_gate = 0x58
               call_gate16 = 0x68;
 constexpr u16 conforming = 0x70, code_dpl1 = 0x78, data_dpl1 = 0x80, code16 = 0x88, data16 = 0x90,
               short_tss = 0x98;
-constexpr u16 absent_tss = 0xa0, gate_absent = 0xa8, kernel_gate = 0xb0, gate_dpl1 = 0xb8, rescue_tss = 0xc0,
-              absent_data = 0xc8, absent_code = 0xd0;
+constexpr u16 absent_tss = 0xa0, gate_absent = 0xa8, kernel_gate = 0xb0, gate_dpl1 = 0xb8,
+              first_rescue_tss = 0xd8, absent_data = 0xc8, absent_code = 0xd0;
 constexpr u8 available32 = 0x89, available16 = 0x81;
 
-alignas(16) Tss32 task32, rescue_task;
+alignas(16) Tss32 task32, rescue_tasks[4];
 alignas(16) Tss16 task16;
 alignas(16) u8 task_stack[4096], ring1_stack[4096];
 
@@ -84,11 +84,14 @@ task_entry:
 task_entry_with_error: /* goes on behind the two bytes of the instruction that faulted */
     popl observed + 32
     movl task_state_pointer, %ecx
-    addl $2, 32(%ecx)
+    movl 32(%ecx), %edx
+    leal 2(%edx), %edx /* flags stay */
+    movl %edx, 32(%ecx)
     jmp task_entry
 
 rescue_entry:
     popl observed
+    movl %eax, observed + 4
     jmp guest_leave
 
     .balign 16
@@ -347,34 +350,54 @@ void bad_switches() {
     show_trap("jmp to a TSS of DPL 0 from CPL 3", run_user(jump_task), jump_task);
 }
 
+void own_task_again() {
+    gdt[own_tss / 8] = system_descriptor(task_state_words, 103, available32);
+    asm volatile("ltr %w0" : : "r"(u32{own_tss}));
+}
+
 // What is wrong with the new task's segments is found after the switch, so the fault is the new task's. Its
 // handler is a task, since the new one may have no stack.
 void bad_segment(const char* what, u32 Tss32::*field, u32 value) {
     reset_task(task_entry);
     task32.*field = value;
-    rescue_task.eip = text(rescue_entry);
-    rescue_task.eflags = 0x2;
-    rescue_task.esp = reinterpret_cast<uptr>(ring1_stack) + sizeof(ring1_stack);
-    rescue_task.cs = kernel_code32;
-    rescue_task.ss = rescue_task.ds = rescue_task.es = kernel_data;
-    gdt[rescue_tss / 8] = system_descriptor(&rescue_task, 103, available32);
-    for (u32 vector = 10; vector <= 13; ++vector) {
-        set_gate(vector, nullptr, 0x85, rescue_tss, 0);
+    for (u32 i = 0; i < 4; ++i) {  // a handler for each of #TS, #NP, #SS, #GP, that knows which it is
+        Tss32& rescue = rescue_tasks[i];
+        rescue = {};
+        rescue.eip = text(rescue_entry);
+        rescue.eflags = 0x2;
+        rescue.eax = 10 + i;
+        rescue.esp = reinterpret_cast<uptr>(ring1_stack) + sizeof(ring1_stack);
+        rescue.cs = kernel_code32;
+        rescue.ss = rescue.ds = rescue.es = kernel_data;
+        gdt[first_rescue_tss / 8 + i] = system_descriptor(&rescue, 103, available32);
+        set_gate(10 + i, nullptr, 0x85, static_cast<u16>(first_rescue_tss + i * 8), 0);
     }
     run_kernel(jump_task);
-    for (u32 vector = 10; vector <= 13; ++vector) {
-        default_gate(vector);
+    const u32 vector = observed[1];
+    for (u32 i = 0; i < 4; ++i) {
+        default_gate(10 + i);
     }
-    print(what,
-          ": link ",
-          Hex{rescue_task.link},
-          " type ",
-          Hex{type_of(tss32)},
-          " eip at entry ",
-          task32.eip == text(task_entry) ? "yes" : "no");
+    print(what, ": vector ", vector);
+    if (vector >= 10 && vector <= 13) {
+        print(" link ", Hex{rescue_tasks[vector - 10].link});
+    }
+    print(" type ", Hex{type_of(tss32)}, " eip at entry ", task32.eip == text(task_entry) ? "yes" : "no");
     show(" error", 1);
-    gdt[own_tss / 8] = system_descriptor(task_state_words, 103, available32);
-    asm volatile("ltr %w0" : : "r"(u32{own_tss}));
+    own_task_again();
+}
+
+// The T bit of a TSS: #DB before the new task's first instruction, DR6.BT.
+void debug_trap() {
+    reset_task(task_entry);
+    task32.trap_and_map |= 1;
+    const Trap trap = run_kernel(jump_task);
+    own_task_again();
+    print("TSS with T: ");
+    print_trap(trap, task_entry);
+    print(" BT ", Hex{trap.dr6 & 0x8000}, "\n");
+    for (volatile u32& word : observed) {
+        word = 0;
+    }
 }
 
 void bad_segments() {
@@ -468,6 +491,7 @@ void guest_main() {
     switches();
     bad_switches();
     bad_segments();
+    debug_trap();
     switches16();
     gates();
     inner_rings();

@@ -150,7 +150,7 @@ using Handler = void (*)(Frame&);
 void set_handler(u32 vector, Handler handler);  // the handler returns to the interrupted code
 void set_gate(
     u32 vector, void (*entry)(), u32 type_and_dpl, u16 selector, u32 ist);  // an IDT entry, as given
-void default_gate(u32 vector);                                              // as after the start
+void default_gate(u32 vector, u32 ist = 0);  // as after the start; 64-bit guests: with an IST number
 
 // Runs code at CPL 0 until it returns or traps; the state that it left is in the result.
 Trap run_kernel(void (*code)());
@@ -162,7 +162,7 @@ extern u32 task_state_words[];
 void set_ist(u32 index, uptr top);
 
 // "name error ip cs flags", and CR2 of a page fault; ip is printed relative to `base` if it is within 4 KiB
-// after it. RF is left out: QEMU does not set it in what a fault saves (guest debug prints it).
+// after it. RF is left out: QEMU does not set it in what a fault saves.
 void print_trap(const Trap& trap, void (*base)());
 }  // namespace guest
 

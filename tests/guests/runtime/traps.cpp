@@ -54,13 +54,13 @@ void set_gate(u32 vector, void (*entry)(), u32 type_and_dpl, u16 selector, u32 i
 #endif
 }
 
-void default_gate(u32 vector) {
+void default_gate(u32 vector, u32 ist) {
     const bool user = vector == 3 || vector == 4 || vector == user_end_vector;
     set_gate(vector,
              reinterpret_cast<void (*)()>(reinterpret_cast<uptr>(trap_entries) + vector * 16),
              user ? user_interrupt_gate : interrupt_gate,
              kernel_code,
-             0);
+             ist);
 }
 
 void set_handler(u32 vector, Handler handler) {
