@@ -64,7 +64,7 @@ void Chipset::attach_ports(const ChipsetConfiguration& configuration) {
     attach(0x80, 1, post_code_);
     attach(0x92, 1, control_a_);
     attach(0xb2, 2, power_, PowerManagement::smi_command);
-    attach(0xe0, 5, test_device_);
+    attach(0xe0, 8, test_device_);
     attach(0x2000, InterruptWires::lines, test_device_, TestDevice::first_line_register);
     if (debug_console_) attach(0xe9, 1, *debug_console_);
     attach(0x3f8, 8, com1_);

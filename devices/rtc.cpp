@@ -186,6 +186,7 @@ std::uint64_t Rtc::seconds_to_alarm() const {
     const std::uint64_t hour = hour_of(reg_hours_alarm);
     const std::uint64_t minute = decoded(reg_minutes_alarm);
     const std::uint64_t at = decoded(reg_seconds_alarm);
+    if ((!any_hour && hour > 23) || (!any_minute && minute > 59) || (!any_second && at > 59)) return 0;
     // The first match after `now`: jump over what cannot match. Every turn ends an hour, a minute or the
     // search.
     std::uint64_t ahead = 1;
@@ -196,7 +197,7 @@ std::uint64_t Rtc::seconds_to_alarm() const {
         else if (!any_minute && time / 60 % 60 != minute)
             ahead += 60 - time % 60;
         else if (!any_second && time % 60 != at)
-            ahead += time % 60 < at && at < 60 ? at - time % 60 : 60 - time % 60;
+            ahead += time % 60 < at ? at - time % 60 : 60 - time % 60;
         else
             return ahead;
     }
