@@ -15,15 +15,18 @@ tl::unexpected<Fault> segment_fault(unsigned segment) {
     return raise(segment == ss ? Vector::ss : Vector::gp, 0);
 }
 
-/// SDM "Type Checking": what the access rights of a usable segment allow in protected mode.
+/// SDM "Type Checking": what the access rights of a usable segment allow in protected mode. A fetch: whether
+/// there is anything to execute or read.
 bool rights_allow(AccessRights rights, mmu::Access access) {
     const bool write = access == mmu::Access::write;
+    if (access == mmu::Access::fetch) return true;
     if (rights[AccessRights::code]) return !write && rights[AccessRights::writable];
     return !write || rights[AccessRights::writable];
 }
 
-/// #AC: the access is of the program, at CPL 3, and not a multiple of its size. Accesses of more than 8 bytes
-/// have rules of their own (SSE: #GP) and are aligned to 8 here at most.
+/// #AC: the access is of the program, at CPL 3, and not aligned as its data type demands (SDM "Alignment
+/// Requirements by Data Type"). Accesses of more than 8 bytes have rules of their own (SSE: #GP) and are
+/// aligned to 8 here at most.
 bool misaligned(const Cpu& cpu, std::uint64_t linear, unsigned bytes) {
     if (!(cpu.cr0()[Cr0::am] && cpu.rflags()[Rflags::ac] && cpu.cpl == 3)) return false;
     switch (bytes) {
@@ -32,6 +35,11 @@ bool misaligned(const Cpu& cpu, std::uint64_t linear, unsigned bytes) {
         case 8: return (linear & (bytes - 1)) != 0;
         case 10:
         case 16: return (linear & 7) != 0;
+        // The x87 environment and save area, in their 16-bit and 32-bit formats.
+        case 14:
+        case 94: return (linear & 1) != 0;
+        case 28:
+        case 108: return (linear & 3) != 0;
         default: return false;
     }
 }

@@ -2,6 +2,7 @@
 #include "cpu/handler_code.hpp"
 #include "cpu/inner_stack.hpp"
 #include "cpu/stack_frame.hpp"
+#include "cpu/task_switch.hpp"
 
 // SDM "Exception and Interrupt Handling in Protected Mode", "Interrupt and Exception Handling in Virtual-8086
 // Mode".
@@ -71,7 +72,7 @@ Outcome enter_handler_protected_mode(Cpu& cpu, const Event& event) {
     if (!exists) return general_protection(error_code);
     if (is_software(event.kind) && gate[Gate::dpl] < cpu.cpl) return general_protection(error_code);
     if (!gate[Gate::p]) return raise(Vector::np, error_code);
-    if (gate[Gate::type] == task_gate) return unimplemented();
+    if (gate[Gate::type] == task_gate) return enter_handler_task(cpu, event, gate.target());
     return through_gate(cpu, event, gate);
 }
 

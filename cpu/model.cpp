@@ -7,50 +7,11 @@
 namespace hyperstep::cpu {
 namespace {
 
-/// What `max` has: a feature is added here in the commit that implements it.
+/// What `max` has.
 constexpr Feature implemented[] = {
-    Feature::adx,
-    Feature::apic,
-    Feature::clflushopt,
-    Feature::clfsh,
-    Feature::clwb,
-    Feature::cmov,
-    Feature::cx16,
-    Feature::cx8,
-    Feature::de,
-    Feature::fpu,
-    Feature::intel64,
-    Feature::invpcid,
-    Feature::lahf_64,
-    Feature::mca,
-    Feature::mce,
-    Feature::monitor,
-    Feature::movbe,
-    Feature::msr,
-    Feature::mtrr,
-    Feature::nx,
-    Feature::pae,
-    Feature::pages_1g,
-    Feature::pat,
-    Feature::pcid,
-    Feature::pge,
-    Feature::pks,
-    Feature::pku,
-    Feature::pse,
-    Feature::pse36,
-    Feature::rdpid,
-    Feature::rdrand,
-    Feature::rdseed,
-    Feature::rdtscp,
-    Feature::sep,
-    Feature::serialize,
-    Feature::smep,
-    Feature::syscall,
-    Feature::tsc,
-    Feature::tsc_adjust,
-    Feature::tsc_deadline,
-    Feature::wbnoinvd,
-    Feature::x2apic,
+#define IMPLEMENTED(identifier) Feature::identifier,
+#include "cpu/implemented.def"
+#undef IMPLEMENTED
 };
 
 constexpr std::size_t place(Feature feature) {

@@ -86,12 +86,13 @@ Outcome run_blocks(Cpu& cpu) {
 Stop run(Cpu& cpu) {
     cpu.attention = true;
     for (;;) {
+        // First, so that what falls due at this tick has arrived when the most urgent is chosen.
+        if (cpu.time.now >= cpu.time.stop_at) return Stop::budget;
         const Boundary due = cpu.attention ? at_boundary(cpu) : Boundary::run;
         if (due == Boundary::waiting) return Stop::waiting;
         if (due == Boundary::shutdown) return Stop::shutdown;
         if (due == Boundary::intercepted) return Stop::vm_exit;
         if (due == Boundary::unimplemented) return Stop::unimplemented;
-        if (cpu.time.now >= cpu.time.stop_at) return Stop::budget;
         if (due == Boundary::event_taken) continue;
         const Outcome outcome = due == Boundary::step ? step(cpu) : run_blocks(cpu);
         if (outcome) continue;

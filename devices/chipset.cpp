@@ -9,8 +9,7 @@ Chipset::Chipset(const ChipsetConfiguration& configuration,
                  Timeline& timeline,
                  MachineSignals& signals,
                  std::span<ProcessorLines* const> processors)
-    : timeline_{timeline},
-      intr_{*this},
+    : intr_{*this},
       pic_{intr_},
       io_apic_{apic_bus_},
       wires_{pic_, io_apic_},
@@ -107,6 +106,20 @@ void Chipset::IntrOutput::set(Level level) {
 std::uint64_t Chipset::next_deadline() const {
     std::uint64_t deadline = Timeline::never;
     for (const TimedDevice* device : timed_) deadline = std::min(deadline, device->next_deadline());
+    return deadline;
+}
+
+std::uint64_t Chipset::next_wakeup() const {
+    std::uint64_t deadline = std::min(hpet_.next_deadline(), power_.next_deadline());
+    const auto consider = [&](const TimedDevice& device, bool is_heard) {
+        if (is_heard) deadline = std::min(deadline, device.next_deadline());
+    };
+    for (const auto& apic : local_apics_) consider(*apic, true);
+    consider(pit_, wires_.is_heard(0));
+    // The alarm is a wake event too, and interrupts through line 9.
+    consider(rtc_, wires_.is_heard(8) || wires_.is_heard(9) || power_.state().suspended);
+    consider(com1_, wires_.is_heard(4));
+    if (com2_) consider(*com2_, wires_.is_heard(3));
     return deadline;
 }
 

@@ -66,6 +66,15 @@ Expected<T> operand(Cpu& cpu, const Op& op) {
         return static_cast<T>(op.immediate);
 }
 
+/// Finds where a value will be read: for a load whose instruction can still fault. A device's register must
+/// not be read before that.
+template <class T>
+Expected<Place> prepare_load(Cpu& cpu, unsigned segment, std::uint64_t offset) {
+    if (std::byte* host = access_detail::quick<sizeof(T), mmu::Access::read>(cpu, segment, offset)) [[likely]]
+        return Place{.host = host, .first_bytes = sizeof(T), .bytes = sizeof(T)};
+    return locate(cpu, segment, offset, sizeof(T), mmu::Access::read);
+}
+
 inline void set_status(Cpu& cpu, std::uint64_t status) {
     cpu.state.rflags = with_status(cpu.state.rflags, status);
 }

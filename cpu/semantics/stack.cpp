@@ -10,9 +10,19 @@ namespace {
 
 template <class T, OperandKind from>
 Outcome push_operand(Cpu& cpu, const Op& op) {
-    const auto value = operand<T, from, 0>(cpu, op);
-    if (!value) return tl::unexpected{value.error()};
-    return push<T>(cpu, *value);
+    return push<T>(cpu, *operand<T, from, 0>(cpu, op));
+}
+/// The source is read only when the push cannot fault: it may be a device's register.
+template <class T>
+Outcome push_memory(Cpu& cpu, const Op& op) {
+    const auto from = prepare_load<T>(cpu, op.segment, effective_offset(cpu, op));
+    if (!from) return tl::unexpected{from.error()};
+    const std::uint64_t top = (cpu.state.gpr[rsp] - sizeof(T)) & mask_of_bytes(cpu.stack_bytes);
+    const auto to = prepare_store<T>(cpu, ss, top);
+    if (!to) return tl::unexpected{to.error()};
+    write<T>(cpu, *to, read<T>(cpu, *from));
+    write_sized(cpu.state, rsp, cpu.stack_bytes, top);
+    return {};
 }
 
 /// A selector takes a slot of the operand size. In a slot of 4 bytes the upper two keep what is there, as on
@@ -35,7 +45,7 @@ Handler select_push(const Form& form) {
         using T = decltype(size);
         switch (form.kind[0]) {
             case OperandKind::gpr: return push_operand<T, OperandKind::gpr>;
-            case OperandKind::memory: return push_operand<T, OperandKind::memory>;
+            case OperandKind::memory: return push_memory<T>;
             case OperandKind::immediate: return push_operand<T, OperandKind::immediate>;
             case OperandKind::segment: return push_selector<T>;
             default: return nullptr;

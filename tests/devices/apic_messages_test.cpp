@@ -1,6 +1,8 @@
 #include <array>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "tests/devices/board.hpp"
 
 // SDM "Determining IPI Destination"; 82093AA; who gets which message.

@@ -2,9 +2,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "base/archive.hpp"
 #include "devices/chipset.hpp"

@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "tests/devices/board.hpp"
 
 // 8259A data sheet; the tables of its command words.

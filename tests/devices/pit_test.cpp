@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "tests/devices/board.hpp"
 
 // 8254 data sheet. Its clock has 1193182 Hz; at(n) is the tick at which n clocks have passed.

@@ -1,5 +1,7 @@
 #include <array>
 
+#include <gtest/gtest.h>
+
 #include "tests/devices/board.hpp"
 
 // ACPI "Fixed Hardware Registers"; IA-PC HPET Specification 1.0a.

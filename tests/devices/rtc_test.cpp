@@ -1,5 +1,7 @@
 #include <array>
 
+#include <gtest/gtest.h>
+
 #include "tests/devices/board.hpp"
 
 // MC146818A data sheet.

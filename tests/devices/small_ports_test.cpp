@@ -1,6 +1,8 @@
 #include <array>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "tests/devices/board.hpp"
 
 // Debug ports, firmware configuration, keyboard controller, A20, PCI configuration.

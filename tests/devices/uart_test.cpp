@@ -1,5 +1,7 @@
 #include <array>
 
+#include <gtest/gtest.h>
+
 #include "tests/devices/board.hpp"
 
 // PC16550D data sheet.

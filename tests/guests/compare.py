@@ -90,7 +90,7 @@ def on_qemu(image, options):
     program = shutil.which("qemu-system-x86_64")
     if program is None:
         raise Missing("qemu-system-x86_64")
-    command = [program, "-accel", "tcg", "-cpu", "max", "-machine", "pc", "-m", f"{MEMORY_MIB}M", "-smp",
+    command = [program, "-accel", "tcg", "-cpu", "max,vendor=GenuineIntel", "-machine", "pc", "-m", f"{MEMORY_MIB}M", "-smp",
                str(options.smp), "-display", "none", "-vga", "none", "-nodefaults", "-no-reboot", "-serial", "stdio",
                "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", str(image)]
     if options.append:

@@ -19,6 +19,7 @@ SNIPPET(int_3, "nop; int $3")
 SNIPPET(int_4, "nop; int $4")
 SNIPPET(int_13, "nop; int $13")
 SNIPPET(int_49, "nop; int $49")
+SNIPPET(int_with_flags, "push $0x4202; popf; int $49; push $2; popf")
 SNIPPET(undefined, "nop; ud2")
 SNIPPET(lock_nop, ".byte 0xf0; nop")
 SNIPPET(lock_load, ".byte 0xf0, 0x8b, 0x00")
@@ -211,7 +212,31 @@ void floating_point() {
     asm volatile("fninit");
 }
 
+// An interrupt gate clears IF, a trap gate keeps it; both clear TF, NT, RF and VM.
+void gate_types() {
+    set_handler(49, [](Frame& frame) {
+        uptr flags;
+        asm volatile("pushf; pop %0" : "=r"(flags));
+        print("IF ",
+              Hex{flags & 0x200},
+              ", NT ",
+              Hex{flags & 0x4000},
+              ", saved ",
+              Hex{frame.flags & 0x4200},
+              "\n");
+    });
+    for (u32 type = 0xee; type <= 0xef; ++type) {
+        default_gate(49);
+        set_gate_type(49, type);
+        print(type == 0xee ? "interrupt gate: " : "trap gate: ");
+        run_kernel(int_with_flags);
+    }
+    set_handler(49, nullptr);
+    default_gate(49);
+}
+
 void gates() {
+    gate_types();
     set_gate(49, nothing, 0x0e, kernel_code, 0);  // not present
     kernel("int through an absent gate", int_49);
     set_gate(49, nothing, 0x6e, kernel_code, 0);

@@ -152,6 +152,8 @@ void set_gate(
     u32 vector, void (*entry)(), u32 type_and_dpl, u16 selector, u32 ist);  // an IDT entry, as given
 void default_gate(u32 vector, u32 ist = 0);  // as after the start; 64-bit guests: with an IST number
 
+void set_gate_type(u32 vector, u32 type_and_dpl);
+
 // Runs code at CPL 0 until it returns or traps; the state that it left is in the result.
 Trap run_kernel(void (*code)());
 // The same at CPL 3 on a stack of its own; `flags` beside bit 1. The code returns to end.

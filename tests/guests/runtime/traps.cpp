@@ -63,6 +63,11 @@ void default_gate(u32 vector, u32 ist) {
              ist);
 }
 
+void set_gate_type(u32 vector, u32 type_and_dpl) {
+    u32& word = idt[vector * gate_words + 1];
+    word = (word & ~0xff00U) | type_and_dpl << 8;
+}
+
 void set_handler(u32 vector, Handler handler) {
     handlers[vector] = handler;
 }
