@@ -32,6 +32,9 @@ constexpr Feature implemented[] = {
     Feature::ssse3,
     Feature::sse4_1,
     Feature::sse4_2,
+    Feature::aes,
+    Feature::pclmulqdq,
+    Feature::sha,
 };
 
 Model make_max() {
