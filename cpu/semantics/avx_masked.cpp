@@ -83,10 +83,8 @@ Outcome gather(Cpu& cpu, const Op& op) {
     const auto indices = lanes_of<Index>(vector_register<32>(cpu.state, op.index));
     std::uint64_t base = static_cast<std::uint64_t>(static_cast<std::int64_t>(op.displacement));
     if (op.base < 16) base += cpu.state.gpr[op.base];
-    for (std::size_t i = 0; i < mask.size(); ++i)
-        mask[i] = i < count && is_chosen(mask[i]) ? static_cast<T>(~T{0}) : T{0};
     for (std::size_t i = 0; i < count; ++i) {
-        if (mask[i] == 0) continue;
+        if (!is_chosen(mask[i])) continue;
         const auto index = static_cast<std::uint64_t>(std::int64_t{indices[i]}) << op.scale;
         const auto lane = load_lane<T>(cpu, op, (base + index) & mask_of_bytes(op.address_bytes));
         if (!lane) {
