@@ -24,17 +24,9 @@ bool rights_allow(AccessRights rights, mmu::Access access) {
     return !write || rights[AccessRights::writable];
 }
 
-/// SDM "Limit Checking".
-bool limit_allows(const Segment& segment, std::uint64_t offset, unsigned bytes) {
-    const std::uint64_t last = offset + bytes - 1;
-    const bool expands_down = !segment.rights[AccessRights::code] && (segment.rights.raw & 4) != 0;
-    if (!expands_down) return last <= segment.limit;
-    const std::uint64_t upper = segment.rights[AccessRights::db] ? 0xffff'ffff : 0xffff;
-    return offset > segment.limit && last <= upper;
-}
-
-/// #AC: the access is of the program, at CPL 3, and not a multiple of its size. Accesses of more than 8 bytes
-/// have rules of their own (SSE: #GP) and are aligned to 8 here at most.
+/// #AC: the access is of the program, at CPL 3, and not aligned as its data type demands (SDM "Alignment
+/// Requirements by Data Type"). Accesses of more than 8 bytes have rules of their own (SSE: #GP) and are
+/// aligned to 8 here at most.
 bool misaligned(const Cpu& cpu, std::uint64_t linear, unsigned bytes) {
     if (!(cpu.cr0()[Cr0::am] && cpu.rflags()[Rflags::ac] && cpu.cpl == 3)) return false;
     switch (bytes) {
@@ -43,6 +35,11 @@ bool misaligned(const Cpu& cpu, std::uint64_t linear, unsigned bytes) {
         case 8: return (linear & (bytes - 1)) != 0;
         case 10:
         case 16: return (linear & 7) != 0;
+        // The x87 environment and save area, in their 16-bit and 32-bit formats.
+        case 14:
+        case 94: return (linear & 1) != 0;
+        case 28:
+        case 108: return (linear & 3) != 0;
         default: return false;
     }
 }
@@ -75,6 +72,14 @@ void for_each_piece(const Place& place, Use&& use) {
 
 }  // namespace
 
+bool within_limit(const Segment& segment, std::uint64_t offset, unsigned bytes) {
+    const std::uint64_t last = offset + bytes - 1;
+    const bool expands_down = !segment.rights[AccessRights::code] && (segment.rights.raw & 4) != 0;
+    if (!expands_down) return last <= segment.limit;
+    const std::uint64_t upper = segment.rights[AccessRights::db] ? 0xffff'ffff : 0xffff;
+    return offset > segment.limit && last <= upper;
+}
+
 Expected<std::uint64_t> linear_address(
     Cpu& cpu, unsigned segment, std::uint64_t offset, unsigned bytes, mmu::Access access) {
     if (cpu.mode == Mode::long_64) {
@@ -88,7 +93,7 @@ Expected<std::uint64_t> linear_address(
         if (used.rights[AccessRights::unusable] || !rights_allow(used.rights, access))
             return segment_fault(segment);
     }
-    if (!limit_allows(used, offset, bytes)) return segment_fault(segment);
+    if (!within_limit(used, offset, bytes)) return segment_fault(segment);
     return (used.base + offset) & 0xffff'ffff;
 }
 
@@ -105,12 +110,14 @@ Expected<Place> translate(
     if (offset + bytes > page_bytes) {
         place.first_bytes = static_cast<std::uint16_t>(page_bytes - offset);
         place.host = nullptr;
-        const auto second =
-            translate_page(cpu, (linear + place.first_bytes) & cpu.linear_mask, access, accessor);
+        // The tables of IA-32e mode, and the stacks of its handlers, are beyond 4 GiB in every submode.
+        const bool is_wide = accessor != Accessor::program && cpu.efer()[Efer::lma];
+        const std::uint64_t mask = is_wide ? ~0ULL : cpu.linear_mask;
+        const auto second = translate_page(cpu, (linear + place.first_bytes) & mask, access, accessor);
         if (!second) return tl::unexpected{second.error()};
         place.second = second->frame;
     }
-    if (accessor == Accessor::program) note_data_access(cpu, linear, bytes, access);
+    if (accessor != Accessor::system) note_data_access(cpu, linear, bytes, access);
     return place;
 }
 

@@ -17,8 +17,15 @@ struct Place {
     std::uint16_t bytes = 0;
 };
 
-/// Who makes an access: the program, with its segment, or the processor itself, for GDT, IDT, LDT, TSS.
-enum class Accessor : std::uint8_t { program, system };
+/// Who makes an access.
+enum class Accessor : std::uint8_t {
+    program,      ///< at the current privilege level
+    inner_stack,  ///< the same, at CPL 0 to 2 while the CPL is still 3: a stack that is being switched to
+    system        ///< the processor itself, for GDT, IDT, LDT, TSS
+};
+
+/// Whether all bytes lie within the limit of the segment. SDM "Limit Checking".
+bool within_limit(const Segment& segment, std::uint64_t offset, unsigned bytes);
 
 /// The linear address of `bytes` at `segment`:`offset`. #GP(0), or #SS(0) when `segment` is SS, if the
 /// segment does not allow it or an address is not canonical. SDM "Limit Checking", "Type Checking".

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/timeline.hpp"
@@ -41,6 +42,20 @@ private:
     mmu::ContextNumber next_number_ = 4;
 };
 
+struct Cpu;
+
+/// Disarms a processor's monitor when the page of its address is written, by whomever.
+class StoreMonitor final : public mmu::PageWatcher {
+public:
+    explicit StoreMonitor(Cpu& cpu);
+    ~StoreMonitor() override;
+    void page_changes(Hpa page, std::uint8_t watches) override;
+    void page_needs_announcing(Hpa /*page*/) override {}
+
+private:
+    Cpu& cpu_;
+};
+
 /// One logical processor: its state, what it is wired to, and what is derived from both. Behaviour is free
 /// functions. Whoever changes a register on which derived values depend calls refresh() (cpu/derived.cpp).
 struct Cpu {
@@ -50,6 +65,7 @@ struct Cpu {
         Board& board;
         exec::BlockCache<Op>& blocks;
         const Model& model;
+        Topology topology{};
     };
     Cpu(const Wiring& wiring, std::uint32_t number);
     Cpu(const Cpu&) = delete;
@@ -62,11 +78,13 @@ struct Cpu {
     Board& board;
     exec::BlockCache<Op>& blocks;
     const Model& model;
+    const Topology topology;
     const std::uint32_t number;        ///< of the processor within its machine, from 0: the x2APIC ID
     Intercepts* intercepts = nullptr;  ///< of a hypervisor, if there is one
     mmu::SecondStage* second_stage = nullptr;
     mmu::Tlb tlb;
     Contexts contexts;
+    StoreMonitor store_monitor{*this};
 
     // ---- derived from `state` by refresh() ----
     Mode mode = Mode::real;
@@ -84,13 +102,18 @@ struct Cpu {
     mmu::ContextNumber quick_context = 0;
     mmu::ContextNumber data_context = 0;
     mmu::ContextNumber fetch_context = 0;
-    mmu::ContextNumber system_context = 0;  ///< implicit supervisor accesses: GDT, IDT, TSS ...
-    std::uint64_t derived_epoch = 1;        ///< counts refresh()
+    mmu::ContextNumber inner_stack_context = 0;  ///< data accesses at CPL 0 to 2
+    mmu::ContextNumber system_context = 0;       ///< implicit supervisor accesses: GDT, IDT, TSS ...
+    std::uint64_t derived_epoch = 1;             ///< counts refresh()
 
     // ---- of the instruction that runs ----
     std::uint64_t next_rip = 0;
     std::uint64_t fault_address = 0;  ///< linear, of the last page fault
     bool leave_block = false;  ///< the block ends after this instruction: something about the world changed
+    /// A single-step trap follows the instruction, which is executed with care: RFLAGS.TF was 1 at its start.
+    bool single_step = false;
+    /// The software event (INT n and its like) whose delivery failed, until the fault is delivered.
+    std::optional<Event> failed_software_event;
 
     // ---- bookkeeping of the engine ----
     /// Something may have to be done at the next boundary: signals, interrupts, debug traps, shadows.

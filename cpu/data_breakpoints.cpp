@@ -62,4 +62,13 @@ unsigned instruction_breakpoints_at(const Cpu& cpu, std::uint64_t linear) {
     return matching(cpu, linear, 1, [](BreakpointKind kind) { return kind == on_execution; });
 }
 
+bool has_instruction_breakpoints(const Cpu& cpu) {
+    if ((cpu.state.dr7 & 0xff) == 0) return false;
+    for (unsigned i = 0; i < 4; ++i) {
+        const Breakpoint each = breakpoint(cpu.state, i);
+        if (each.enabled && each.kind == on_execution) return true;
+    }
+    return false;
+}
+
 }  // namespace hyperstep::cpu

@@ -14,4 +14,7 @@ void note_port_access(Cpu& cpu, std::uint16_t port, unsigned bytes);
 /// Condition".
 unsigned instruction_breakpoints_at(const Cpu& cpu, std::uint64_t linear);
 
+/// Whether any instruction breakpoint is enabled.
+bool has_instruction_breakpoints(const Cpu& cpu);
+
 }  // namespace hyperstep::cpu

@@ -259,6 +259,25 @@ bool encoding_exists(const ZydisDecodedInstruction& instruction, DecodeMode mode
     }
 }
 
+/// F3 90 is PAUSE, but with REX.B the opcode is XCHG R8, rAX, and F3 means nothing. (Zydis names both PAUSE.)
+bool is_exchange_in_disguise(const ZydisDecodedInstruction& instruction) {
+    return instruction.mnemonic == ZYDIS_MNEMONIC_PAUSE && instruction.raw.rex.B != 0;
+}
+
+/// The instruction decoded without its F3 prefixes.
+Decoded decode_without_f3(const Model& model,
+                          DecodeMode mode,
+                          std::span<const std::byte> bytes,
+                          const ZydisDecodedInstruction& instruction) {
+    std::array<std::byte, longest_instruction> rest{};
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < instruction.length; ++i)
+        if (bytes[i] != std::byte{0xf3}) rest[count++] = bytes[i];
+    Decoded decoded = decode(model, mode, std::span{rest}.first(count));
+    decoded.op.length = instruction.length;
+    return decoded;
+}
+
 Decoded raising(Handler handler, std::uint8_t length) {
     Decoded result;
     result.op.run = handler;
@@ -282,6 +301,7 @@ Decoded decode(const Model& model, DecodeMode mode, std::span<const std::byte> b
     if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) return raising(raise_too_long, longest_instruction);
     if (!ZYAN_SUCCESS(status)) return raising(raise_undefined_opcode, 1);
     const std::uint8_t length = instruction.length;
+    if (is_exchange_in_disguise(instruction)) return decode_without_f3(model, mode, bytes, instruction);
     if (!encoding_exists(instruction, mode)) return raising(raise_undefined_opcode, length);
 
     Op op;

@@ -97,6 +97,7 @@ void refresh_contexts(Cpu& cpu) {
     const mmu::ContextNumber base = cpu.contexts.number_of(cpu.paging, cpu.second_stage, cpu.tlb);
     cpu.data_context = static_cast<mmu::ContextNumber>(base + program);
     cpu.fetch_context = static_cast<mmu::ContextNumber>(base + (cpu.cpl == 3 ? user : supervisor));
+    cpu.inner_stack_context = static_cast<mmu::ContextNumber>(base + (ac ? supervisor_ac : supervisor));
     cpu.system_context = static_cast<mmu::ContextNumber>(base + implicit_supervisor);
     cpu.quick_context = needs_care(cpu) ? no_match : cpu.data_context;
 }
@@ -138,6 +139,7 @@ Cpu::Cpu(const Wiring& wiring, std::uint32_t processor_number)
       board{wiring.board},
       blocks{wiring.blocks},
       model{wiring.model},
+      topology{wiring.topology},
       number{processor_number},
       tlb{wiring.memory} {
     state = state_after_reset(model.signature);
@@ -148,6 +150,9 @@ void refresh(Cpu& cpu) {
     refresh_mode(cpu);
     cpu.paging = paging_of(cpu);
     refresh_contexts(cpu);
+    // A state that was loaded may have an armed monitor.
+    if (cpu.state.monitor.armed)
+        cpu.memory.watch(cpu.state.monitor.address.page_start(), mmu::Watch::monitor);
     ++cpu.derived_epoch;
     look_at_boundary(cpu);
 }

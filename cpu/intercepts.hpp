@@ -66,9 +66,11 @@ public:
     virtual ~Intercepts() = default;
 
     virtual Verdict instruction(Cpu& cpu, InterceptPoint point, const InterceptDetails& details) = 0;
-    /// Before an exception, NMI or software event goes through the IDT. `original`: the event during whose
+    /// Before an exception or software event goes through the IDT. `original`: the event during whose
     /// delivery it arose, or null.
     virtual Verdict event(Cpu& cpu, const Event& event, const Event* original) = 0;
+    /// Before the processor acts on a signal. With `intervene` an NMI, SMI, INIT or SIPI is taken; an
+    /// external interrupt is not acknowledged.
     virtual Verdict signal(Cpu& cpu, Signal signal) = 0;
     /// After the checks of gate and TSS descriptor, before the new TSS is read.
     virtual Verdict task_switch(Cpu& cpu, TaskSwitchSource source, std::uint16_t selector) = 0;

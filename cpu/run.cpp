@@ -39,7 +39,10 @@ std::optional<Stop> after_fault(Cpu& cpu, const Fault& fault) {
             const Outcome delivered = deliver_fault(cpu, fault);
             return delivered ? std::nullopt : after_fault(cpu, delivered.error());
         }
-        case Fault::Kind::suspended: return std::nullopt;
+        case Fault::Kind::suspended:
+            // The breakpoint on a repeated instruction is not met again, and events save RF = 1.
+            cpu.state.rflags |= Rflags::rf.mask;
+            return std::nullopt;
         case Fault::Kind::intercepted: return Stop::vm_exit;
         case Fault::Kind::shutdown: return Stop::shutdown;
         case Fault::Kind::unimplemented: break;
@@ -52,8 +55,9 @@ Outcome step(Cpu& cpu) {
     const StepStart start = begin_step(cpu);
     const auto block = fetch_block(cpu);
     Outcome outcome = block ? run_ops(cpu, **block, 1) : tl::unexpected{block.error()};
-    if (outcome)
-        end_step(cpu, start);
+    const bool is_suspended = !outcome && outcome.error().kind == Fault::Kind::suspended;
+    if (outcome || is_suspended)
+        end_step(cpu);
     else
         abandon_step(cpu, start);
     return outcome;
@@ -65,7 +69,13 @@ Outcome run_blocks(Cpu& cpu) {
     while (cpu.time.now < cpu.time.stop_at) {
         const auto block = next_block(cpu, previous);
         if (!block) return tl::unexpected{block.error()};
-        HS_TRY(run_ops(cpu, **block, cpu.time.stop_at - cpu.time.now));
+        const Outcome outcome = run_ops(cpu, **block, cpu.time.stop_at - cpu.time.now);
+        if (!outcome) {
+            // Data breakpoints that an instruction met before it faulted; each instruction before it met
+            // none.
+            if (outcome.error().kind != Fault::Kind::suspended) cpu.state.pending_debug = 0;
+            return outcome;
+        }
         if (cpu.attention) break;
     }
     return {};
@@ -74,12 +84,15 @@ Outcome run_blocks(Cpu& cpu) {
 }  // namespace
 
 Stop run(Cpu& cpu) {
+    cpu.attention = true;
     for (;;) {
+        // First, so that what falls due at this tick has arrived when the most urgent is chosen.
+        if (cpu.time.now >= cpu.time.stop_at) return Stop::budget;
         const Boundary due = cpu.attention ? at_boundary(cpu) : Boundary::run;
         if (due == Boundary::waiting) return Stop::waiting;
         if (due == Boundary::shutdown) return Stop::shutdown;
         if (due == Boundary::intercepted) return Stop::vm_exit;
-        if (cpu.time.now >= cpu.time.stop_at) return Stop::budget;
+        if (due == Boundary::unimplemented) return Stop::unimplemented;
         if (due == Boundary::event_taken) continue;
         const Outcome outcome = due == Boundary::step ? step(cpu) : run_blocks(cpu);
         if (outcome) continue;

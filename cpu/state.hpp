@@ -123,7 +123,7 @@ struct Msrs {
     std::uint64_t pat = 0x0007'0406'0007'0406;
     std::uint64_t tsc_offset = 0;  ///< IA32_TIME_STAMP_COUNTER is virtual time plus this
     std::uint64_t tsc_adjust = 0;
-    std::uint64_t misc_enable = 1;  ///< fast strings
+    std::uint64_t misc_enable = 0x4'0001;  ///< MONITOR, fast strings
     std::uint64_t feature_control = 0;
     std::uint64_t debugctl = 0;
     std::uint64_t spec_ctrl = 0;
@@ -174,14 +174,16 @@ struct Msrs {
     }
 };
 
-/// What a MONITOR armed.
+/// What a MONITOR armed, and the MWAIT after it.
 struct MonitorState {
-    bool armed = false;
-    Gpa address;                   ///< of the line of 64 bytes
-    std::uint32_t generation = 0;  ///< of the page's content when it was armed
+    bool armed = false;                   ///< until a store to the page, or an MWAIT has ended
+    Hpa address;                          ///< of the byte that was named
+    bool masked_interrupts_wake = false;  ///< of MWAIT: an interrupt ends the wait even if RFLAGS.IF = 0
     friend bool operator==(const MonitorState&, const MonitorState&) = default;
     auto visit(auto& archive) {
-        return archive(field("armed", armed), field("address", address), field("generation", generation));
+        return archive(field("armed", armed),
+                       field("address", address),
+                       field("masked_interrupts_wake", masked_interrupts_wake));
     }
 };
 

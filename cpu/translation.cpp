@@ -8,7 +8,7 @@ using mmu::Privilege;
 
 Privilege privilege_of(const Cpu& cpu, Accessor accessor) {
     if (accessor == Accessor::system) return Privilege::implicit_supervisor;
-    if (cpu.cpl == 3) return Privilege::user;
+    if (accessor == Accessor::program && cpu.cpl == 3) return Privilege::user;
     return cpu.rflags()[Rflags::ac] ? Privilege::supervisor_ac : Privilege::supervisor;
 }
 
@@ -95,7 +95,9 @@ Expected<PageHandle> through_tlb(
 }  // namespace
 
 Expected<PageHandle> translate_page(Cpu& cpu, std::uint64_t linear, Access access, Accessor accessor) {
-    const mmu::ContextNumber context = accessor == Accessor::system ? cpu.system_context : cpu.data_context;
+    const mmu::ContextNumber context = accessor == Accessor::system        ? cpu.system_context
+                                       : accessor == Accessor::inner_stack ? cpu.inner_stack_context
+                                                                           : cpu.data_context;
     return through_tlb(cpu, linear, access, privilege_of(cpu, accessor), context);
 }
 

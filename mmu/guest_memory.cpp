@@ -21,13 +21,32 @@ constexpr std::uint64_t low_bytes(unsigned bytes) {
 }
 
 static_assert(std::endian::native == std::endian::little);
+template <class Word>
+std::uint64_t load_word(const std::byte* from) {
+    Word word{};
+    std::memcpy(&word, from, sizeof word);
+    return word;
+}
+template <class Word>
+void store_word(std::byte* to, std::uint64_t value) {
+    const auto word = static_cast<Word>(value);
+    std::memcpy(to, &word, sizeof word);
+}
 std::uint64_t load(const std::byte* from, unsigned bytes) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, from, bytes);
-    return value;
+    switch (bytes) {
+        case 1: return load_word<std::uint8_t>(from);
+        case 2: return load_word<std::uint16_t>(from);
+        case 4: return load_word<std::uint32_t>(from);
+        default: return load_word<std::uint64_t>(from);
+    }
 }
 void store(std::byte* to, unsigned bytes, std::uint64_t value) {
-    std::memcpy(to, &value, bytes);
+    switch (bytes) {
+        case 1: return store_word<std::uint8_t>(to, value);
+        case 2: return store_word<std::uint16_t>(to, value);
+        case 4: return store_word<std::uint32_t>(to, value);
+        default: return store_word<std::uint64_t>(to, value);
+    }
 }
 
 /// The next part of an access that is split: naturally aligned, of at most `left` bytes.
@@ -102,17 +121,21 @@ struct GuestMemory::Impl {
                 return value < other->first();
             });
         auto& added = **regions.insert(place, std::make_unique<MemoryRegion>(std::move(region)));
-        for (std::size_t i = 0; i < watchers.size(); ++i) watchers[i]->regions_changed();
+        tell([&](PageWatcher& watcher) { watcher.regions_changed(); });
         return added;
     }
 
-    // The watchers are counted, not iterated: one of them may add or remove another.
-    void tell_change(std::uint64_t page, std::uint8_t watches) {
-        for (std::size_t i = 0; i < watchers.size(); ++i) watchers[i]->page_changes(Hpa{page}, watches);
+    /// Calls `f(watcher)` for each; one of them may add or remove another.
+    void tell(auto&& f) const {
+        std::size_t next = 0;
+        while (next < watchers.size()) f(*watchers[next++]);
+    }
+    void tell_change(std::uint64_t page, std::uint8_t watches) const {
+        tell([&](PageWatcher& watcher) { watcher.page_changes(Hpa{page}, watches); });
     }
 
     /// Announces the page of RAM or ROM that holds `address`; those in `kept` stay watches, untold.
-    void announce(MemoryRegion& region, std::uint64_t address, std::uint8_t kept = 0) {
+    void announce(MemoryRegion& region, std::uint64_t address, std::uint8_t kept = 0) const {
         PageMark& mark = region.changing_mark(address);
         const auto told = static_cast<std::uint8_t>(mark.watches & ~kept);
         mark.watches &= kept;
@@ -120,7 +143,7 @@ struct GuestMemory::Impl {
         region.set_dirty(address);
         if (told != 0) tell_change(address & ~(page_bytes - 1), told);
     }
-    void announce_unless_done(MemoryRegion& region, std::uint64_t address) {
+    void announce_unless_done(MemoryRegion& region, std::uint64_t address) const {
         const PageMark& mark = region.mark(address);
         if (!mark.dirty || mark.watches != 0) announce(region, address);
     }
@@ -185,7 +208,7 @@ bool GuestMemory::remove(Hpa first) {
     }
     impl_->last_hit = nullptr;
     std::erase_if(impl_->regions, [&](const auto& each) { return each.get() == region; });
-    for (std::size_t i = 0; i < impl_->watchers.size(); ++i) impl_->watchers[i]->regions_changed();
+    impl_->tell([&](PageWatcher& watcher) { watcher.regions_changed(); });
     return true;
 }
 
@@ -265,11 +288,13 @@ bool GuestMemory::mark_entry(Hpa entry, unsigned bytes, std::uint64_t expected, 
 void GuestMemory::watch(Hpa page, Watch what) {
     MemoryRegion* const region = impl_->find_bytes(page.raw());
     if (region == nullptr) return;
-    const bool was_announced = is_announced(page);
-    region->changing_mark(page.raw()).watches |= static_cast<std::uint8_t>(what);
+    const auto added = static_cast<std::uint8_t>(what);
+    const PageMark& mark = region->mark(page.raw());
+    if ((mark.watches & added) == added) return;
+    const bool was_announced = region->kind() == PageKind::ram && mark.dirty && mark.watches == 0;
+    region->changing_mark(page.raw()).watches |= added;
     if (!was_announced) return;
-    for (std::size_t i = 0; i < impl_->watchers.size(); ++i)
-        impl_->watchers[i]->page_needs_announcing(page.page_start());
+    impl_->tell([&](PageWatcher& watcher) { watcher.page_needs_announcing(page.page_start()); });
 }
 
 std::uint8_t GuestMemory::watches(Hpa page) const {
@@ -311,8 +336,7 @@ std::vector<Hpa> GuestMemory::take_dirty_pages() {
         }
     }
     if (!were_announced.empty())
-        for (std::size_t i = 0; i < impl_->watchers.size(); ++i)
-            impl_->watchers[i]->pages_need_announcing(were_announced);
+        impl_->tell([&](PageWatcher& watcher) { watcher.pages_need_announcing(were_announced); });
     return taken;
 }
 

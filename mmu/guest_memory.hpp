@@ -23,11 +23,12 @@ public:
     virtual void write(std::uint64_t offset, unsigned bytes, std::uint64_t value) = 0;
 };
 
-/// What a page of memory holds that somebody has a copy of, in another form.
+/// What a page of memory holds that somebody has a copy of, in another form, or waits for.
 enum class Watch : std::uint8_t {
-    code = 1,         ///< instructions that are decoded
-    leaf_tables = 2,  ///< paging-structure entries that map pages, and that a TLB has read
-    upper_tables = 4  ///< paging-structure entries that reference other tables
+    code = 1,          ///< instructions that are decoded
+    leaf_tables = 2,   ///< paging-structure entries that map pages, and that a TLB has read
+    upper_tables = 4,  ///< paging-structure entries that reference other tables
+    monitor = 8        ///< no copy: a processor that waits for a store to it (MONITOR)
 };
 
 /// Is told before a watched page changes, by whomever: a vCPU, a device, the C++ caller.

@@ -2,11 +2,12 @@
 
 namespace hyperstep::mmu {
 
-tl::expected<Hpa, SecondStageFault> PhysicalView::translate(const SecondStageRequest& request) const {
-    if (second_stage_ == nullptr) return Hpa{request.address.raw() & mask_};
-    const auto address = second_stage_->translate(request);
-    if (!address) return address;
-    return Hpa{address->raw() & mask_};
+tl::expected<SecondStagePage, SecondStageFault> PhysicalView::translate(
+    const SecondStageRequest& request) const {
+    if (second_stage_ == nullptr) return SecondStagePage{Hpa{request.address.raw() & mask_}};
+    auto page = second_stage_->translate(request);
+    if (page) page->address = Hpa{page->address.raw() & mask_};
+    return page;
 }
 
 tl::expected<PhysicalView::Entry, SecondStageFault> PhysicalView::read_entry(Gpa slot,
@@ -14,7 +15,7 @@ tl::expected<PhysicalView::Entry, SecondStageFault> PhysicalView::read_entry(Gpa
                                                                              Effect effect) const {
     const auto place = translate({slot, Access::read, SecondStageRequest::Purpose::paging_structure, effect});
     if (!place) return tl::unexpected{place.error()};
-    return Entry{memory_.read(*place, bytes), *place};
+    return Entry{memory_.read(place->address, bytes), place->address};
 }
 
 tl::expected<bool, SecondStageFault> PhysicalView::update_entry(Gpa slot,
@@ -24,7 +25,7 @@ tl::expected<bool, SecondStageFault> PhysicalView::update_entry(Gpa slot,
     const auto place =
         translate({slot, Access::write, SecondStageRequest::Purpose::paging_structure, Effect::update});
     if (!place) return tl::unexpected{place.error()};
-    return memory_.mark_entry(*place, bytes, expected, desired);
+    return memory_.mark_entry(place->address, bytes, expected, desired);
 }
 
 void PhysicalView::watch(Hpa entry, Watch what) const {

@@ -37,6 +37,16 @@ struct SecondStageFault {
     SecondStageRequest request{};
 };
 
+/// Where the second stage has a page.
+struct SecondStagePage {
+    Hpa address{};  ///< of the requested byte
+    /// A union of Access: those to the 4 KiB around it that need not be asked for, as they would be permitted
+    /// and set no flag.
+    std::uint8_t accesses = every_access;
+
+    static constexpr std::uint8_t every_access = 7;
+};
+
 /// Translates what the guest believes is memory: EPT, stage 2.
 class SecondStage {
 public:
@@ -44,7 +54,7 @@ public:
     SecondStage(const SecondStage&) = delete;
     SecondStage& operator=(const SecondStage&) = delete;
     virtual ~SecondStage() = default;
-    virtual tl::expected<Hpa, SecondStageFault> translate(const SecondStageRequest& request) = 0;
+    virtual tl::expected<SecondStagePage, SecondStageFault> translate(const SecondStageRequest& request) = 0;
 };
 
 /// Physical memory as a page walk sees it: behind a second stage, or as it is.
@@ -63,7 +73,7 @@ public:
     /// Each Hpa is masked by it: with bit 20 clear, A20M# is asserted. All ones at first.
     void mask_addresses(std::uint64_t mask) { mask_ = mask; }
 
-    tl::expected<Hpa, SecondStageFault> translate(const SecondStageRequest& request) const;
+    tl::expected<SecondStagePage, SecondStageFault> translate(const SecondStageRequest& request) const;
 
     struct Entry {
         std::uint64_t value = 0;

@@ -10,6 +10,17 @@ Tlb::~Tlb() {
     memory_.remove_watcher(*this);
 }
 
+std::byte* Tlb::announce(TlbEntry& entry, std::uint64_t tag) {
+    if (!entry.writable || entry.host == nullptr) return nullptr;
+    const std::uint64_t before = epoch_;
+    std::byte* const host = entry.host;
+    const Hpa frame = entry.frame;
+    memory_.about_to_write(frame);
+    if (!memory_.is_announced(frame)) return nullptr;  // ROM
+    if (epoch_ == before) entry.write_tag = tag;
+    return host;
+}
+
 void Tlb::flush() {
     entries_.fill({});
     ++epoch_;

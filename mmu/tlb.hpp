@@ -34,7 +34,11 @@ public:
     static constexpr std::size_t size = 2048;
 
     explicit Tlb(GuestMemory& memory);
+    Tlb(const Tlb&) = delete;
+    Tlb& operator=(const Tlb&) = delete;
     ~Tlb() override;
+
+    const GuestMemory& memory() const { return memory_; }
 
     static constexpr std::uint64_t tag(Gva linear, ContextNumber context) {
         return (linear.raw() & ~0xfffULL) | context;
@@ -43,9 +47,15 @@ public:
     /// The entry in which `linear` would be; compare its tags.
     TlbEntry& at(Gva linear) { return entries_[slot(linear)]; }
 
+    /// After a write found `entry` without its write tag: announces the page and adds `tag`; unless the page
+    /// is a table that some entry was read from, for then such entries are dropped, perhaps this one. Returns
+    /// the page's bytes, which may be written now; null if the page is not RAM, or the entry not writable.
+    std::byte* announce(TlbEntry& entry, std::uint64_t tag);
+
     /// Forgets every translation.
     void flush();
-    /// Forgets what is known of the page of `linear`, in every context.
+    /// Forgets what is known of the 4 KiB of `linear`, in every context. (INVLPG forgets all of a large page;
+    /// where tables are watched, nothing that INVLPG would have to forget is ever here.)
     void flush_page(Gva linear);
     /// Counts the times that something was forgotten: a caller that remembers a translation compares.
     std::uint64_t epoch() const { return epoch_; }

@@ -1,5 +1,4 @@
 #pragma once
-#include <algorithm>
 #include <cstdint>
 
 #include "base/bits.hpp"
@@ -9,21 +8,29 @@
 // 5-Level Paging".
 namespace hyperstep::mmu::x86 {
 
-// What all formats share.
-inline constexpr Bits<0> present{};
-inline constexpr Bits<1> writable{};
-inline constexpr Bits<2> user{};
-inline constexpr Bits<3> write_through{};  ///< PWT
-inline constexpr Bits<4> cache_disable{};  ///< PCD
-inline constexpr Bits<5> accessed{};
-inline constexpr Bits<6> dirty{};
-inline constexpr Bits<7> page_size{};  ///< PS, of entries above level 0
-inline constexpr Bits<7> pat_of_4k{};  ///< PAT, of level 0
-inline constexpr Bits<8> global{};
-inline constexpr Bits<12> pat_of_large{};  ///< PAT, of leaves above level 0
-// Of entries of 8 bytes.
-inline constexpr Bits<62, 59> protection_key{};
-inline constexpr Bits<63> execute_disable{};
+/// An entry of any level. SDM "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level Paging".
+struct Entry : Register<Entry> {
+    static constexpr Bits<0> present{};
+    static constexpr Bits<1> writable{};
+    static constexpr Bits<2> user{};
+    static constexpr Bits<3> write_through{};  ///< PWT
+    static constexpr Bits<4> cache_disable{};  ///< PCD
+    static constexpr Bits<5> accessed{};
+    static constexpr Bits<6> dirty{};
+    static constexpr Bits<7> page_size{};  ///< PS, of entries above level 0
+    static constexpr Bits<7> pat_of_4k{};  ///< PAT, of level 0
+    static constexpr Bits<8> global{};
+    static constexpr Bits<12> pat_of_large{};  ///< PAT, of leaves above level 0
+    // Of entries of 8 bytes.
+    static constexpr Bits<62, 59> protection_key{};
+    static constexpr Bits<63> execute_disable{};
+
+    static constexpr Entry of(std::uint64_t word) {
+        Entry entry;
+        entry.raw = word;
+        return entry;
+    }
+};
 
 // The meaning of Rights.
 inline constexpr std::uint8_t right_user = 1;
@@ -37,21 +44,24 @@ constexpr std::uint64_t bit_range(unsigned high, unsigned low) {
     return high < low ? 0 : (~0ULL >> (63 - (high - low))) << low;
 }
 
-/// Flags that do not depend on the format.
-struct CommonFlags {
-    static constexpr Rights rights(std::uint64_t entry, EntryKind kind, bool executable) {
-        const bool shadow_stack =
-            kind == EntryKind::leaf ? !writable.get(entry) && dirty.get(entry) : writable.get(entry);
-        return {static_cast<std::uint8_t>(
-            (user.get(entry) ? right_user : 0U) | (writable.get(entry) ? right_write : 0U) |
-            (executable ? right_fetch : 0U) | (shadow_stack ? right_shadow_stack : 0U))};
-    }
-    /// SDM "Accessed and Dirty Flags".
-    static constexpr std::uint64_t marked(std::uint64_t entry, EntryKind kind, Access access) {
-        const bool sets_dirty = kind == EntryKind::leaf && is_write(access);
-        return entry | accessed.mask | (sets_dirty ? dirty.mask : 0);
-    }
-};
+// Flags that do not depend on the format.
+
+constexpr Rights rights_of(Entry entry, EntryKind kind, bool executable) {
+    const bool shadow_stack =
+        kind == EntryKind::leaf ? !entry[Entry::writable] && entry[Entry::dirty] : entry[Entry::writable];
+    return {static_cast<std::uint8_t>(
+        (entry[Entry::user] ? right_user : 0U) | (entry[Entry::writable] ? right_write : 0U) |
+        (executable ? right_fetch : 0U) | (shadow_stack ? right_shadow_stack : 0U))};
+}
+
+/// SDM "Accessed and Dirty Flags".
+constexpr std::uint64_t with_flags(Entry entry, EntryKind kind, Access access) {
+    const bool sets_dirty = kind == EntryKind::leaf && is_write(access);
+    const Entry with_accessed = entry.with(Entry::accessed, true);
+    return sets_dirty ? with_accessed.with(Entry::dirty, true).raw : with_accessed.raw;
+}
+
+inline constexpr std::uint64_t execute_disable = Entry{}.with(Entry::execute_disable, true).raw;
 
 /// SDM "32-Bit Paging": two levels of entries of 4 bytes.
 struct Format32 {
@@ -62,29 +72,29 @@ struct Format32 {
     unsigned large_page_width = 32;
 
     constexpr std::uint64_t root() const { return Bits<31, 12>::mask & cr3; }
-    constexpr unsigned top_level() const { return 1; }
-    constexpr unsigned page_shift(unsigned level) const { return 12 + 10 * level; }
-    constexpr std::uint64_t slot(std::uint64_t linear, unsigned level) const {
+    static constexpr unsigned top_level() { return 1; }
+    static constexpr unsigned page_shift(unsigned level) { return 12 + 10 * level; }
+    static constexpr std::uint64_t slot(std::uint64_t linear, unsigned level) {
         return ((linear >> page_shift(level)) & 0x3ff) * entry_bytes;
     }
     constexpr EntryKind kind(std::uint64_t entry, unsigned level) const {
-        if (!present.get(entry)) return EntryKind::absent;
+        if (!Entry::of(entry)[Entry::present]) return EntryKind::absent;
         if (level == 0) return EntryKind::leaf;
-        if (!pse || !page_size.get(entry)) return EntryKind::table;
+        if (!pse || !Entry::of(entry)[Entry::page_size]) return EntryKind::table;
         // Bit 13 + i is bit 32 + i of the address, as far as it has one.
         const std::uint64_t reserved = bit_range(21, large_page_width - 19);
         return (entry & reserved) != 0 ? EntryKind::malformed : EntryKind::leaf;
     }
-    constexpr std::uint64_t next(std::uint64_t entry) const { return Bits<31, 12>::mask & entry; }
-    constexpr std::uint64_t page(std::uint64_t entry, unsigned level) const {
+    static constexpr std::uint64_t next(std::uint64_t entry) { return Bits<31, 12>::mask & entry; }
+    static constexpr std::uint64_t page(std::uint64_t entry, unsigned level) {
         if (level == 0) return Bits<31, 12>::mask & entry;
         return (Bits<31, 22>::mask & entry) | Bits<20, 13>::get(entry) << 32;
     }
     constexpr Rights rights(std::uint64_t entry, unsigned level) const {
-        return CommonFlags::rights(entry, kind(entry, level), true);
+        return rights_of(Entry::of(entry), kind(entry, level), true);
     }
     constexpr std::uint64_t marked(std::uint64_t entry, unsigned level, Access access) const {
-        return CommonFlags::marked(entry, kind(entry, level), access);
+        return with_flags(Entry::of(entry), kind(entry, level), access);
     }
 };
 
@@ -101,27 +111,27 @@ struct Format64 {
 
     constexpr std::uint64_t root() const { return root_table; }
     constexpr unsigned top_level() const { return top; }
-    constexpr unsigned page_shift(unsigned level) const { return 12 + 9 * level; }
-    constexpr std::uint64_t slot(std::uint64_t linear, unsigned level) const {
+    static constexpr unsigned page_shift(unsigned level) { return 12 + 9 * level; }
+    static constexpr std::uint64_t slot(std::uint64_t linear, unsigned level) {
         return ((linear >> page_shift(level)) & 0x1ff) * entry_bytes;
     }
     constexpr EntryKind kind(std::uint64_t entry, unsigned level) const {
-        if (!present.get(entry)) return EntryKind::absent;
+        if (!Entry::of(entry)[Entry::present]) return EntryKind::absent;
         if ((entry & reserved) != 0) return EntryKind::malformed;
         if (level == 0) return EntryKind::leaf;
-        if (!page_size.get(entry)) return EntryKind::table;
+        if (!Entry::of(entry)[Entry::page_size]) return EntryKind::table;
         const std::uint64_t within_page = bit_range(page_shift(level) - 1, 13);
         return level > highest_leaf || (entry & within_page) != 0 ? EntryKind::malformed : EntryKind::leaf;
     }
-    constexpr std::uint64_t next(std::uint64_t entry) const { return Bits<51, 12>::mask & entry; }
-    constexpr std::uint64_t page(std::uint64_t entry, unsigned level) const {
+    static constexpr std::uint64_t next(std::uint64_t entry) { return Bits<51, 12>::mask & entry; }
+    static constexpr std::uint64_t page(std::uint64_t entry, unsigned level) {
         return Bits<51, 12>::mask & entry & ~bit_range(page_shift(level) - 1, 0);
     }
     constexpr Rights rights(std::uint64_t entry, unsigned level) const {
-        return CommonFlags::rights(entry, kind(entry, level), !(nxe && execute_disable.get(entry)));
+        return rights_of(Entry::of(entry), kind(entry, level), !(nxe && (entry & execute_disable) != 0));
     }
     constexpr std::uint64_t marked(std::uint64_t entry, unsigned level, Access access) const {
-        return CommonFlags::marked(entry, kind(entry, level), access);
+        return with_flags(Entry::of(entry), kind(entry, level), access);
     }
 
     /// SDM "4-Level Paging and 5-Level Paging". `levels` is 4 or 5.
@@ -130,7 +140,7 @@ struct Format64 {
         return {.root_table = Bits<51, 12>::mask & cr3,
                 .top = levels - 1,
                 .highest_leaf = pages_1g ? 2U : 1U,
-                .reserved = bit_range(51, physical_width) | (nxe ? 0 : execute_disable.mask),
+                .reserved = bit_range(51, physical_width) | (nxe ? 0 : execute_disable),
                 .nxe = nxe};
     }
     /// SDM "PAE Paging", below a present PDPTE. Unlike in 4-level paging, bits 62:52 are reserved too.
@@ -138,7 +148,7 @@ struct Format64 {
         return {.root_table = Bits<51, 12>::mask & pdpte,
                 .top = 1,
                 .highest_leaf = 1,
-                .reserved = bit_range(62, physical_width) | (nxe ? 0 : execute_disable.mask),
+                .reserved = bit_range(62, physical_width) | (nxe ? 0 : execute_disable),
                 .nxe = nxe};
     }
 };

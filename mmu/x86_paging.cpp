@@ -47,24 +47,19 @@ std::uint32_t error_code(const X86Paging& paging, Access access, Privilege privi
            (is_shadow_stack(access) ? page_fault::shadow_stack : 0);
 }
 
+struct Question {
+    Gva linear{};
+    Access access = Access::read;
+    Privilege privilege = Privilege::supervisor;
+    Effect effect = Effect::none;
+};
+
 /// One translation in one format.
 template <TableFormat Format>
 class Translator {
 public:
-    Translator(const Format& format,
-               const X86Paging& paging,
-               PhysicalView& view,
-               Gva linear,
-               Access access,
-               Privilege privilege,
-               Effect effect)
-        : format_{format},
-          paging_{paging},
-          view_{view},
-          linear_{linear},
-          access_{access},
-          privilege_{privilege},
-          effect_{effect} {}
+    Translator(const Format& format, const X86Paging& paging, PhysicalView& view, const Question& question)
+        : format_{format}, paging_{paging}, view_{view}, question_{question} {}
 
     Result run() {
         // A locked update fails if the entry was changed since it was read: by an update of this same walk,
@@ -72,15 +67,16 @@ public:
         // passes. Model: if it never does (entries in a device's registers), the flags stay as they are.
         constexpr int most_walks = 2 * static_cast<int>(Path::most_steps) + 1;
         for (int walks = 1;; ++walks) {
-            const auto path = walk(format_, linear_.raw(), [&](std::uint64_t slot, unsigned level) {
+            const auto path = walk(format_, question_.linear.raw(), [&](std::uint64_t slot, unsigned level) {
                 return read(slot, level);
             });
             if (!path) return tl::unexpected{X86Fault{path.error()}};
             if (const auto fault = judge(*path)) return tl::unexpected{X86Fault{*fault}};
-            if (effect_ == Effect::none) return finish(*path);
-            const auto marked = mark(format_, *path, access_, [&](const Step& step, std::uint64_t desired) {
-                return view_.update_entry(Gpa{step.slot}, Format::entry_bytes, step.entry, desired);
-            });
+            if (question_.effect == Effect::none) return finish(*path);
+            const auto marked =
+                mark(format_, *path, question_.access, [&](const Step& step, std::uint64_t desired) {
+                    return view_.update_entry(Gpa{step.slot}, Format::entry_bytes, step.entry, desired);
+                });
             if (!marked) return tl::unexpected{X86Fault{marked.error()}};
             if (!*marked && walks < most_walks) continue;
             for (const Step& step : path->steps())
@@ -92,90 +88,86 @@ public:
 
 private:
     tl::expected<std::uint64_t, SecondStageFault> read(std::uint64_t slot, unsigned level) {
-        const auto entry = view_.read_entry(Gpa{slot}, Format::entry_bytes, effect_);
+        const auto entry = view_.read_entry(Gpa{slot}, Format::entry_bytes, question_.effect);
         if (!entry) return tl::unexpected{entry.error()};
         places_[level] = entry->place;
         return entry->value;
     }
 
     std::optional<PageFault> judge(const Path& path) {
-        const std::uint32_t code = error_code(paging_, access_, privilege_);
+        const std::uint32_t code = error_code(paging_, question_.access, question_.privilege);
         if (path.ended == EntryKind::absent) return PageFault{code};
         if (path.ended == EntryKind::malformed)
             return PageFault{code | page_fault::present | page_fault::reserved_bit};
         describe(path);
-        const bool by_key = key_denies(paging_, page_, access_, privilege_);
-        if (!by_key && tables_permit(paging_, page_, access_, privilege_)) return std::nullopt;
+        const bool by_key = key_denies(paging_, page_, question_.access, question_.privilege);
+        if (!by_key && tables_permit(paging_, page_, question_.access, question_.privilege))
+            return std::nullopt;
         return PageFault{code | page_fault::present | (by_key ? page_fault::protection_key : 0)};
     }
 
     void describe(const Path& path) {
-        const std::uint64_t leaf = path.end().entry;
+        using x86::Entry;
+        const Entry leaf = Entry::of(path.end().entry);
         const unsigned level = path.end().level;
-        const bool pat = level == 0 ? x86::pat_of_4k.get(leaf) : x86::pat_of_large.get(leaf);
-        page_.address = Gpa{translated(format_, path, linear_.raw())};
+        const bool pat = level == 0 ? leaf[Entry::pat_of_4k] : leaf[Entry::pat_of_large];
+        page_.address = Gpa{translated(format_, path, question_.linear.raw())};
         page_.page_size = 1ULL << format_.page_shift(level);
         page_.user_page = path.rights.has(x86::right_user);
         page_.writable_page = path.rights.has(x86::right_write);
         page_.executable = path.rights.has(x86::right_fetch);
         page_.shadow_stack_page = path.rights.has(x86::right_shadow_stack);
-        page_.global = x86::global.get(leaf);
-        page_.dirty = x86::dirty.get(leaf);
+        page_.global = leaf[Entry::global];
+        page_.dirty = leaf[Entry::dirty];
         page_.memory_type_index =
-            static_cast<std::uint8_t>((pat ? 4U : 0U) | (x86::cache_disable.get(leaf) ? 2U : 0U) |
-                                      (x86::write_through.get(leaf) ? 1U : 0U));
-        page_.protection_key = is_long_mode(paging_)
-                                   ? static_cast<std::uint8_t>(x86::protection_key.get(leaf))
-                                   : std::uint8_t{0};
+            static_cast<std::uint8_t>((pat ? 4U : 0U) | (leaf[Entry::cache_disable] ? 2U : 0U) |
+                                      (leaf[Entry::write_through] ? 1U : 0U));
+        page_.protection_key =
+            is_long_mode(paging_) ? static_cast<std::uint8_t>(leaf[Entry::protection_key]) : std::uint8_t{0};
     }
 
     Result finish(const Path& path) {
         const auto physical = view_.translate({.address = page_.address,
-                                               .access = access_,
+                                               .access = question_.access,
                                                .purpose = SecondStageRequest::Purpose::final_page,
-                                               .effect = effect_,
+                                               .effect = question_.effect,
                                                .user_page = page_.user_page,
                                                .writable_page = page_.writable_page,
                                                .executable = page_.executable});
         if (!physical) return tl::unexpected{X86Fault{physical.error()}};
-        page_.physical = *physical;
+        page_.physical = physical->address;
+        page_.second_stage_accesses = physical->accesses;
         page_.leaf_table = places_[path.end().level].page_start();
-        page_.dirty = page_.dirty || (effect_ == Effect::update && is_write(access_));
+        page_.dirty = page_.dirty || (question_.effect == Effect::update && is_write(question_.access));
         return page_;
     }
 
     const Format& format_;
     const X86Paging& paging_;
     PhysicalView& view_;
-    Gva linear_;
-    Access access_;
-    Privilege privilege_;
-    Effect effect_;
+    Question question_;
     std::array<Hpa, Path::most_steps> places_{};  ///< of the entries, by level
     X86Translation page_{};
 };
 
-Result without_paging(PhysicalView& view, Gva linear, Access access, Effect effect) {
+Result without_paging(PhysicalView& view, const Question& question) {
     X86Translation page;
-    page.address = Gpa{linear.raw()};
+    page.address = Gpa{question.linear.raw()};
     page.page_size = bytes_in(PageSize::size_4k);
     page.user_page = page.writable_page = page.executable = page.dirty = true;
-    const auto physical = view.translate({.address = page.address, .access = access, .effect = effect});
+    const auto physical =
+        view.translate({.address = page.address, .access = question.access, .effect = question.effect});
     if (!physical) return tl::unexpected{X86Fault{physical.error()}};
-    page.physical = *physical;
+    page.physical = physical->address;
+    page.second_stage_accesses = physical->accesses;
     return page;
 }
 
-Result answer(const X86Paging& paging,
-              PhysicalView& view,
-              Gva linear,
-              Access access,
-              Privilege privilege,
-              Effect effect) {
+Result answer(const X86Paging& paging, PhysicalView& view, const Question& question) {
     assert(paging.physical_width >= 32 && paging.physical_width <= 52);
-    assert(paging.shadow_stack || !is_shadow_stack(access));
+    assert(paging.shadow_stack || !is_shadow_stack(question.access));
     const auto in = [&](const TableFormat auto& format) {
-        return Translator{format, paging, view, linear, access, privilege, effect}.run();
+        return Translator{format, paging, view, question}.run();
     };
     switch (paging.mode) {
         case PagingMode::none: break;
@@ -184,9 +176,10 @@ Result answer(const X86Paging& paging,
             return in(x86::Format32{paging.cr3, paging.pse, width});
         }
         case PagingMode::pae: {
-            const std::uint64_t pdpte = paging.pdpte[(linear.raw() >> 30) & 3];
-            if (!x86::present.get(pdpte))
-                return tl::unexpected{X86Fault{PageFault{error_code(paging, access, privilege)}}};
+            const std::uint64_t pdpte = paging.pdpte[(question.linear.raw() >> 30) & 3];
+            if (!x86::Entry::of(pdpte)[x86::Entry::present])
+                return tl::unexpected{
+                    X86Fault{PageFault{error_code(paging, question.access, question.privilege)}}};
             return in(x86::Format64::pae(pdpte, paging.physical_width, paging.nxe));
         }
         case PagingMode::level_4:
@@ -196,18 +189,18 @@ Result answer(const X86Paging& paging,
             return in(
                 x86::Format64::long_mode(paging.cr3, 5, paging.physical_width, paging.nxe, paging.pages_1g));
     }
-    return without_paging(view, linear, access, effect);
+    return without_paging(view, question);
 }
 
 }  // namespace
 
 Result translate(
     const X86Paging& paging, PhysicalView& view, Gva linear, Access access, Privilege privilege) {
-    return answer(paging, view, linear, access, privilege, Effect::update);
+    return answer(paging, view, {linear, access, privilege, Effect::update});
 }
 
 Result probe(const X86Paging& paging, PhysicalView& view, Gva linear, Access access, Privilege privilege) {
-    return answer(paging, view, linear, access, privilege, Effect::none);
+    return answer(paging, view, {linear, access, privilege, Effect::none});
 }
 
 bool permits(const X86Paging& paging, const X86Translation& translation, Access access, Privilege privilege) {
@@ -229,7 +222,7 @@ tl::expected<std::array<std::uint64_t, 4>, PdpteFault> load_pdptes(std::uint64_t
         pdptes[i] = entry->value;
     }
     for (unsigned i = 0; i < pdptes.size(); ++i)
-        if (x86::present.get(pdptes[i]) && (pdptes[i] & reserved) != 0)
+        if (x86::Entry::of(pdptes[i])[x86::Entry::present] && (pdptes[i] & reserved) != 0)
             return tl::unexpected{PdpteFault{ReservedPdpteBits{i}}};
     return pdptes;
 }

@@ -46,15 +46,17 @@ enum class Privilege : std::uint8_t {
 /// Where an access goes. The rights are what the entries of all levels grant together, before the controls
 /// and the protection key are asked.
 struct X86Translation {
-    Gpa address{};                       ///< by the guest's tables
-    Hpa physical{};                      ///< where memory has it
-    std::uint64_t page_size = 0;         ///< of the guest's tables, in bytes
-    bool user_page = false;              ///< a user-mode address: U/S is 1 in every entry
-    bool writable_page = false;          ///< R/W is 1 in every entry
-    bool executable = false;             ///< XD is 0 in every entry, or not in use
-    bool shadow_stack_page = false;      ///< R/W is 1 in every entry but the leaf, in which D is 1
-    bool global = false;                 ///< G of the leaf; CR4.PGE says whether it counts
-    bool dirty = false;                  ///< D of the leaf, after the access
+    Gpa address{};                   ///< by the guest's tables
+    Hpa physical{};                  ///< where memory has it
+    std::uint64_t page_size = 0;     ///< of the guest's tables, in bytes
+    bool user_page = false;          ///< a user-mode address: U/S is 1 in every entry
+    bool writable_page = false;      ///< R/W is 1 in every entry
+    bool executable = false;         ///< XD is 0 in every entry, or not in use
+    bool shadow_stack_page = false;  ///< R/W is 1 in every entry but the leaf, in which D is 1
+    bool global = false;             ///< G of the leaf; CR4.PGE says whether it counts
+    bool dirty = false;              ///< D of the leaf, after the access
+    /// A union of Access: what the second stage permits to the 4 KiB, without being asked again.
+    std::uint8_t second_stage_accesses = SecondStagePage::every_access;
     Hpa leaf_table{~0ULL};               ///< the page of the entry that maps it; ~0: no paging
     std::uint8_t memory_type_index = 0;  ///< PAT, PCD and PWT of the leaf as bits 2, 1 and 0
     std::uint8_t protection_key = 0;     ///< of 4-level and 5-level paging
@@ -93,7 +95,7 @@ tl::expected<X86Translation, X86Fault> probe(
     const X86Paging& paging, PhysicalView& view, Gva linear, Access access, Privilege privilege);
 
 /// Whether another access to a page that was translated would be permitted: translate() would give the same
-/// page without a page fault. So a TLB is filled for all accesses at once.
+/// page without a page fault, if the second stage agrees. So a TLB is filled for all accesses at once.
 bool permits(const X86Paging& paging, const X86Translation& translation, Access access, Privilege privilege);
 
 /// A PDPTE is present and has a reserved bit: #GP(0).

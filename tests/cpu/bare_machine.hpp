@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "cpu/cpu.hpp"
@@ -10,24 +12,26 @@
 // A processor with RAM and nothing around it, for tests of instructions.
 namespace hyperstep::cpu {
 
-/// A board on which nothing ever happens: ports read ones, no interrupt comes.
+/// A board on which nothing happens by itself: ports read ones; a test puts an interrupt there.
 class QuietBoard final : public Board {
 public:
     std::uint32_t read_port(std::uint16_t /*port*/, unsigned bytes) override {
         return bytes >= 4 ? ~0U : (1U << (bytes * 8)) - 1;
     }
     void write_port(std::uint16_t /*port*/, unsigned /*bytes*/, std::uint32_t /*value*/) override {}
-    bool interrupt_pending() override { return false; }
-    std::uint8_t acknowledge_interrupt() override { return 0; }
+    bool interrupt_pending() override { return interrupt.has_value(); }
+    std::uint8_t acknowledge_interrupt() override { return *std::exchange(interrupt, std::nullopt); }
     std::uint8_t task_priority_class() override { return task_priority; }
     void set_task_priority_class(std::uint8_t priority_class) override { task_priority = priority_class; }
     std::optional<std::uint64_t> read_apic_msr(std::uint32_t /*index*/) override { return std::nullopt; }
     bool write_apic_msr(std::uint32_t /*index*/, std::uint64_t /*value*/) override { return false; }
-    std::uint64_t apic_base() override { return 0xfee0'0900; }
+    std::uint64_t apic_base() override { return base_of_apic; }
     void signal_ferr() override { ferr = true; }
     void signal_shutdown() override { shutdown = true; }
     bool a20_enabled() override { return true; }
 
+    std::optional<std::uint8_t> interrupt;  ///< the vector that waits
+    std::uint64_t base_of_apic = 0xfee0'0900;
     std::uint8_t task_priority = 0;
     bool ferr = false;
     bool shutdown = false;

@@ -1,0 +1,128 @@
+#include <optional>
+#include <utility>
+
+#include "cpu/boundary.hpp"
+#include "cpu/debug_status.hpp"
+#include "cpu/delivery.hpp"
+
+namespace hyperstep::cpu {
+namespace {
+
+/// SDM "Interrupt 8: Double Fault Exception", the classes of interrupts and exceptions.
+enum class ExceptionClass : std::uint8_t { benign, contributory, page_fault, double_fault };
+
+ExceptionClass class_of(const Event& event) {
+    if (event.kind != EventKind::exception) return ExceptionClass::benign;
+    switch (static_cast<Vector>(event.vector)) {
+        case Vector::df: return ExceptionClass::double_fault;
+        case Vector::de:
+        case Vector::ts:
+        case Vector::np:
+        case Vector::ss:
+        case Vector::gp:
+        case Vector::cp: return ExceptionClass::contributory;
+        case Vector::pf:
+        case Vector::ve: return ExceptionClass::page_fault;
+        default: return ExceptionClass::benign;
+    }
+}
+
+enum class Then : std::uint8_t { handle_serially, double_fault, shutdown };
+
+/// The table of conditions for a double fault.
+Then after_second(ExceptionClass first, ExceptionClass second) {
+    if (second == ExceptionClass::benign) return Then::handle_serially;
+    switch (first) {
+        case ExceptionClass::benign: return Then::handle_serially;
+        case ExceptionClass::contributory:
+            return second == ExceptionClass::contributory ? Then::double_fault : Then::handle_serially;
+        case ExceptionClass::page_fault: return Then::double_fault;
+        case ExceptionClass::double_fault: break;
+    }
+    return Then::shutdown;
+}
+
+constexpr Event double_fault{
+    .kind = EventKind::exception, .vector = static_cast<std::uint8_t>(Vector::df), .has_error_code = true};
+
+Event event_of(const Cpu& cpu, const Fault& fault) {
+    Event event{.kind = EventKind::exception,
+                .vector = static_cast<std::uint8_t>(fault.vector),
+                .has_error_code = fault.has_error_code,
+                .error_code = fault.error_code};
+    if (fault.vector == Vector::pf) event.payload = cpu.fault_address;
+    if (fault.vector == Vector::db) {
+        event.payload = fault.error_code;
+        event.error_code = 0;
+    }
+    return event;
+}
+
+/// CR2, DR6, DR7 change before the handler is entered, and whether or not it can be.
+/// Model: B3 to B0 are of the last debug exception, those of enabled breakpoints only; BD, BS, BT stay until
+/// software clears them.
+void note_payload(Cpu& cpu, const Event& event) {
+    if (event.kind != EventKind::exception) return;
+    State& state = cpu.state;
+    if (event.vector == static_cast<std::uint8_t>(Vector::pf)) state.cr2 = event.payload;
+    if (event.vector != static_cast<std::uint8_t>(Vector::db)) return;
+    constexpr std::uint64_t general_detect_enable = 1 << 13;
+    state.dr6 = (state.dr6 & ~debug_status::breakpoints) | event.payload;
+    state.dr7 &= ~general_detect_enable;
+}
+
+bool is_intercepted(Cpu& cpu, const Event& event, const Event* original) {
+    if (cpu.intercepts == nullptr) return false;
+    if (event.kind == EventKind::external_interrupt || event.kind == EventKind::nmi) return false;
+    return cpu.intercepts->event(cpu, event, original) == Verdict::intervene;
+}
+
+tl::unexpected<Fault> shut_down(Cpu& cpu, const Event& original) {
+    if (cpu.intercepts != nullptr && cpu.intercepts->triple_fault(cpu, original) == Verdict::intervene)
+        return intercepted();
+    cpu.state.activity = Activity::shutdown;
+    cpu.board.signal_shutdown();
+    return tl::unexpected{Fault{.kind = Fault::Kind::shutdown}};
+}
+
+void finish(Cpu& cpu) {
+    State& state = cpu.state;
+    state.activity = Activity::active;
+    state.blocking.sti = false;
+    state.blocking.mov_ss = false;
+    state.pending_debug &= debug_status::task_switch;
+    ++cpu.time.now;
+    look_at_boundary(cpu);
+}
+
+Outcome deliver_after(Cpu& cpu, Event event, std::optional<Event> original) {
+    for (;;) {
+        if (is_intercepted(cpu, event, original ? &*original : nullptr)) return intercepted();
+        note_payload(cpu, event);
+        const Outcome entered = enter_handler(cpu, event);
+        if (entered) {
+            finish(cpu);
+            return {};
+        }
+        if (entered.error().kind != Fault::Kind::exception) return entered;
+        const Event second = event_of(cpu, entered.error());
+        original = event;
+        switch (after_second(class_of(event), class_of(second))) {
+            case Then::handle_serially: event = second; break;
+            case Then::double_fault: event = double_fault; break;
+            case Then::shutdown: return shut_down(cpu, event);
+        }
+    }
+}
+
+}  // namespace
+
+Outcome deliver(Cpu& cpu, const Event& event) {
+    return deliver_after(cpu, event, std::nullopt);
+}
+
+Outcome deliver_fault(Cpu& cpu, const Fault& fault) {
+    return deliver_after(cpu, event_of(cpu, fault), std::exchange(cpu.failed_software_event, std::nullopt));
+}
+
+}  // namespace hyperstep::cpu
