@@ -221,8 +221,10 @@ StepStart begin_step(Cpu& cpu) {
     return start;
 }
 
-void end_step(Cpu& cpu) {
-    if (cpu.single_step) cpu.state.pending_debug |= debug_status::single_step;
+void end_step(Cpu& cpu, Progress progress) {
+    const bool only_branches = (cpu.state.msr.debugctl & debug_control::branch_trap) != 0;
+    if (cpu.single_step && (!only_branches || progress == Progress::branch))
+        cpu.state.pending_debug |= debug_status::single_step;
     cpu.attention = true;
 }
 

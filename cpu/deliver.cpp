@@ -58,7 +58,7 @@ Event event_of(const Cpu& cpu, const Fault& fault) {
     return event;
 }
 
-/// CR2, DR6, DR7 change before the handler is entered, and whether or not it can be.
+/// CR2, DR6, DR7, IA32_DEBUGCTL change before the handler is entered, and whether or not it can be.
 /// Model: B3 to B0 are of the last debug exception, those of enabled breakpoints only; BD, BS, BT stay until
 /// software clears them.
 void note_payload(Cpu& cpu, const Event& event) {
@@ -69,6 +69,7 @@ void note_payload(Cpu& cpu, const Event& event) {
     constexpr std::uint64_t general_detect_enable = 1 << 13;
     state.dr6 = (state.dr6 & ~debug_status::breakpoints) | event.payload;
     state.dr7 &= ~general_detect_enable;
+    state.msr.debugctl &= ~debug_control::branch_trap;
 }
 
 bool is_intercepted(Cpu& cpu, const Event& event, const Event* original) {

@@ -122,6 +122,18 @@ TEST_F(BoundaryTest, ASingleStepTrapFollowsTheInstruction) {
     EXPECT_FALSE(cpu.rflags()[Rflags::tf]);
 }
 
+TEST_F(BoundaryTest, WithBtfOnlyABranchIsTrapped) {
+    machine.put(BareMachine::code + 4, {0xeb, 0x02});  // jmp over one instruction
+    cpu.state.rflags |= tf;
+    cpu.state.msr.debugctl = 2;
+    run_for(4);
+    EXPECT_EQ(cpu.state.gpr[rax], 2U);
+    EXPECT_EQ(cpu.state.rip, handler_of(1));
+    EXPECT_EQ(pushed(0), BareMachine::code + 8);
+    EXPECT_EQ(cpu.state.dr6, 0xffff'0ff0 | bs);
+    EXPECT_EQ(cpu.state.msr.debugctl, 0U);
+}
+
 TEST_F(BoundaryTest, PopfThatClearsTfIsStillTrapped) {
     machine.put(BareMachine::code, {0x9d});  // popfd
     machine.memory.write(Hpa{BareMachine::stack}, 4, 2);
