@@ -5,6 +5,7 @@
 #include "cpu/data_breakpoints.hpp"
 #include "cpu/debug_status.hpp"
 #include "cpu/signals.hpp"
+#include "cpu/smm.hpp"
 
 namespace hyperstep::cpu {
 namespace {
@@ -67,7 +68,8 @@ bool nmi_pending(Cpu& cpu) {
 bool interrupt_pending(Cpu& cpu) {
     return cpu.rflags()[Rflags::if_] && cpu.board.interrupt_pending();
 }
-/// A store to the line has disarmed the monitor, or an interrupt that is masked may end the wait all the same.
+/// A store to the line has disarmed the monitor, or an interrupt that is masked may end the wait all the
+/// same.
 bool end_of_mwait_pending(Cpu& cpu) {
     if (cpu.state.activity != Activity::mwait) return false;
     const MonitorState& monitor = cpu.state.monitor;
@@ -111,7 +113,9 @@ bool by_shadow_or_inactivity(const Cpu& cpu) {
 Boundary act_on_smi(Cpu& cpu) {
     cpu.state.signals.smi = false;
     if (is_taken_by_hypervisor(cpu, Signal::smi)) return Boundary::intercepted;
-    return Boundary::unimplemented;
+    enter_smm(cpu);
+    ++cpu.time.now;
+    return Boundary::event_taken;
 }
 
 Boundary act_on_init(Cpu& cpu) {

@@ -91,7 +91,6 @@ void finish(Cpu& cpu) {
     state.activity = Activity::active;
     state.blocking.sti = false;
     state.blocking.mov_ss = false;
-    state.pending_debug &= debug_status::task_switch;
     ++cpu.time.now;
     look_at_boundary(cpu);
 }
@@ -117,11 +116,18 @@ TraceEvent trace_of(const Cpu& cpu, const Event& event) {
     return told.word(word::rip, cpu.state.rip);
 }
 
+/// A chain of events, each of which arises when the one before is delivered, is shorter, or never ends: a
+/// handler at CPL 3 with a misaligned stack, whose #AC is delivered to that same stack.
+constexpr unsigned longest_chain = 16;
+
 Outcome deliver_after(Cpu& cpu, Event event, std::optional<Event> original) {
-    for (;;) {
+    for (unsigned length = 0; length < longest_chain; ++length) {
         if (is_intercepted(cpu, event, original ? &*original : nullptr)) return intercepted();
         cpu.trace.report([&] { return trace_of(cpu, event); });
         note_payload(cpu, event);
+        // Breakpoints of an instruction or event that did not complete. Those that the delivery's pushes meet
+        // stay.
+        cpu.state.pending_debug = 0;
         const Outcome entered = enter_handler(cpu, event);
         if (entered) {
             finish(cpu);
@@ -136,6 +142,8 @@ Outcome deliver_after(Cpu& cpu, Event event, std::optional<Event> original) {
             case Then::shutdown: return shut_down(cpu, event);
         }
     }
+    // Model: a processor would be busy with it for ever.
+    return shut_down(cpu, event);
 }
 
 }  // namespace
