@@ -242,12 +242,15 @@ void add_run(CLI::App& app, int& status) {
         ->add_option("--entry-mode", image.entry_mode, "How a flat image is entered: real, protected, long")
         ->check(CLI::IsMember({"real", "protected", "long"}))
         ->type_name("MODE");
-    command->add_option("--seed", options->seed, "Of the schedule and of RDRAND (0)")->type_name("N");
+    command->add_option("--seed", options->seed, "Of the schedule and of RDRAND (0)")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
     command->add_option("--clock", options->clock, "virtual or host (virtual)")
         ->check(CLI::IsMember({"virtual", "host"}))
         ->type_name("SOURCE");
     command
         ->add_option("--max-instructions", options->max_instructions, "End after so many, of all processors")
+        ->check(CLI::NonNegativeNumber)
         ->type_name("N");
     command->add_option("--until-pattern", options->pattern, "End when the serial port has sent this")
         ->type_name("TEXT");
@@ -255,6 +258,7 @@ void add_run(CLI::App& app, int& status) {
         ->add_option("--state-hash-every",
                      options->hash_every,
                      "A line \"hash N HASH\" on stderr every N instructions")
+        ->check(CLI::NonNegativeNumber)
         ->type_name("N");
     command->add_option("--result", options->result, "How the run ended, as JSON")->type_name("FILE");
     command->add_option("--trace", options->trace, "Ports, device registers, MSRs, events as JSON lines")

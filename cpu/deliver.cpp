@@ -1,6 +1,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/trace_words.hpp"
 #include "cpu/boundary.hpp"
 #include "cpu/debug_status.hpp"
 #include "cpu/delivery.hpp"
@@ -95,6 +96,27 @@ void finish(Cpu& cpu) {
     look_at_boundary(cpu);
 }
 
+/// The interruption types of the VMCS. SDM "Format of the VM-Entry Interruption-Information Field".
+std::uint64_t type_of(EventKind kind) {
+    switch (kind) {
+        case EventKind::external_interrupt: return 0;
+        case EventKind::nmi: return 2;
+        case EventKind::exception: return 3;
+        case EventKind::software_interrupt: return 4;
+        case EventKind::privileged_software_exception: return 5;
+        case EventKind::software_exception: break;
+    }
+    return 6;
+}
+
+TraceEvent trace_of(const Cpu& cpu, const Event& event) {
+    namespace word = trace_word::inject;
+    TraceEvent told{.instructions = cpu.time.retired, .vcpu = cpu.number, .kind = TraceKind::inject};
+    told.word(word::vector, event.vector).word(word::type, type_of(event.kind));
+    if (event.has_error_code) told.word(word::error_code, event.error_code);
+    return told.word(word::rip, cpu.state.rip);
+}
+
 /// A chain of events, each of which arises when the one before is delivered, is shorter, or never ends: a
 /// handler at CPL 3 with a misaligned stack, whose #AC is delivered to that same stack.
 constexpr unsigned longest_chain = 16;
@@ -102,6 +124,7 @@ constexpr unsigned longest_chain = 16;
 Outcome deliver_after(Cpu& cpu, Event event, std::optional<Event> original) {
     for (unsigned length = 0; length < longest_chain; ++length) {
         if (is_intercepted(cpu, event, original ? &*original : nullptr)) return intercepted();
+        cpu.trace.report([&] { return trace_of(cpu, event); });
         note_payload(cpu, event);
         // Breakpoints of an instruction or event that did not complete. Those that the delivery's pushes meet
         // stay.

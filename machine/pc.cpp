@@ -128,9 +128,10 @@ void Pc::give_firmware_configuration() {
 }
 
 /// What firmware would have done before an image starts: interrupt controllers initialized and masked, the
-/// bootstrap processor's APIC in virtual-wire mode, caches on, application processors waiting for SIPI.
+/// serial port set to 8 bits, the bootstrap processor's APIC in virtual-wire mode, caches on, application
+/// processors waiting for SIPI.
 void Pc::leave_firmware_state() {
-    constexpr std::array<std::pair<std::uint16_t, std::uint32_t>, 10> initialization{{
+    constexpr std::array<std::pair<std::uint16_t, std::uint32_t>, 11> initialization{{
         {0x20, 0x11},
         {0x21, 0x08},
         {0x21, 0x04},
@@ -141,6 +142,7 @@ void Pc::leave_firmware_state() {
         {0xa1, 0x01},
         {0x21, 0xff},
         {0xa1, 0xff},
+        {0x3fb, 0x03},  // COM1: 8 bits, no parity
     }};
     for (const auto& [port, value] : initialization)
         chipset_->ports.write(port, devices::IoWidth::byte, value);
@@ -170,7 +172,8 @@ void Pc::boot(const BootPlan& plan) {
 std::optional<Ending> Pc::run_until(std::uint64_t instructions) {
     for (;;) {
         if (clock_source() == ClockSource::host) time_.now = std::max(time_.now, host_clock_.now());
-        if (chipset_->next_deadline() <= time_.now) chipset_->advance_to(time_.now);
+        if (due_ <= time_.now) chipset_->advance_to(time_.now);
+        due_ = chipset_->next_deadline();
         if (ending_) return ending_;
         if (wake_requested_) enter_waking_vector();
         if (time_.retired >= instructions) return std::nullopt;
@@ -185,8 +188,7 @@ std::uint64_t Pc::next_stop(std::uint64_t instructions) const {
         return ticks > Timeline::never - time_.now ? Timeline::never : time_.now + ticks;
     };
     // Every instruction takes at least a tick, so the bound is never passed.
-    std::uint64_t stop =
-        std::min({chipset_->next_deadline(), schedule_.quantum_end(), after(instructions - time_.retired)});
+    std::uint64_t stop = std::min({due_, schedule_.quantum_end(), after(instructions - time_.retired)});
     if (configuration_.traces_instructions) stop = std::min(stop, after(1));
     if (clock_source() == ClockSource::host) stop = std::min(stop, after(HostClock::sample_ticks));
     return stop;
@@ -196,7 +198,8 @@ std::optional<Ending> Pc::run_holder(std::uint64_t instructions) {
     if (time_.now >= schedule_.quantum_end()) schedule_.hand_on(time_.now);
     Processor& processor = *processors_[schedule_.holder()];
     const std::uint64_t began = time_.now, retired = time_.retired;
-    time_.stop_at = next_stop(instructions);
+    const std::uint64_t planned = next_stop(instructions);
+    time_.stop_at = planned;
     TraceEvent instruction{
         .instructions = retired, .vcpu = processor.cpu().number, .kind = TraceKind::retire};
     if (configuration_.traces_instructions)
@@ -205,6 +208,8 @@ std::optional<Ending> Pc::run_holder(std::uint64_t instructions) {
     baton_.processor = &processor;
     const exec::Stop stop = processor.run();
     baton_.processor = nullptr;
+    // A device has brought the stop forward: something is due then.
+    if (time_.stop_at < planned) due_ = std::min(due_, time_.stop_at);
     if (configuration_.traces_instructions && time_.retired != retired)
         configuration_.trace.report([&]() -> const TraceEvent& { return instruction; });
     if (time_.now != began) {
@@ -228,13 +233,14 @@ std::optional<Ending> Pc::run_holder(std::uint64_t instructions) {
 }
 
 std::optional<Ending> Pc::pass_time() {
-    // A timer whose interrupts nobody takes does not keep a run alive for ever.
+    // A timer that every processor ignores does not keep a run alive for ever.
     constexpr std::uint32_t most_silent_jumps = 1U << 20;
-    const std::uint64_t deadline = chipset_->next_deadline();
+    const std::uint64_t deadline = suspended_ ? chipset_->next_deadline() : chipset_->next_wakeup();
     if (deadline == Timeline::never || ++silent_jumps_ > most_silent_jumps)
         return Ending{.ended = Ended::deadlock, .processor = schedule_.holder()};
     if (clock_source() == ClockSource::host) host_clock_.sleep_until(deadline);
     time_.now = std::max(time_.now, deadline);
+    due_ = deadline;
     asked_ = 0;
     return std::nullopt;
 }

@@ -153,6 +153,7 @@ private:
     devices::Level a20_ = devices::Level::asserted;  ///< as the chipset's gate has it
     bool suspended_ = false;                         ///< to RAM; as the power management has it
     bool wake_requested_ = false;
+    std::uint64_t due_ = 0;  ///< tick at which the devices are to be advanced: asked before a processor runs
     std::uint64_t asked_ = 0;         ///< bit i: processor i was asked since one ran, and waits
     std::uint32_t silent_jumps_ = 0;  ///< deadlines since a processor ran
 };

@@ -32,6 +32,7 @@ void Processor::connect(devices::Chipset& chipset, devices::InterruptLine& copro
     ports_ = &chipset.ports;
     coprocessor_error_ = &coprocessor_error;
     trace_ = trace;
+    cpu_.trace = trace;
 }
 
 exec::Stop Processor::run() {
@@ -85,11 +86,15 @@ bool Processor::write_apic_msr(std::uint32_t index, std::uint64_t value) {
         return true;
     }
     if (index == tsc_deadline_msr) {
-        apic_->set_tsc_offset(cpu_.state.msr.tsc_offset);
         apic_->set_tsc_deadline(value);
         return true;
     }
     return apic_->write_msr(index, value).has_value();
+}
+
+void Processor::set_time_stamp_offset(std::uint64_t offset) {
+    apic_->set_tsc_offset(offset);
+    leave_block();
 }
 
 void Processor::signal_ferr() {

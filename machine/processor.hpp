@@ -59,6 +59,7 @@ public:
     std::optional<std::uint64_t> read_apic_msr(std::uint32_t index) override;
     bool write_apic_msr(std::uint32_t index, std::uint64_t value) override;
     std::uint64_t apic_base() override { return apic_->base(); }
+    void set_time_stamp_offset(std::uint64_t offset) override;
     void signal_ferr() override;
     void signal_shutdown() override {}
     bool a20_enabled() override { return host_.a20_enabled(); }
