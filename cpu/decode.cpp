@@ -203,7 +203,9 @@ std::uint8_t flags_of(const ZydisDecodedInstruction& instruction) {
     set(has(ZYDIS_ATTRIB_HAS_LOCK), op_flag::lock);
     set(has(ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE), op_flag::rep);
     set(has(ZYDIS_ATTRIB_HAS_REPNE), op_flag::repne);
-    set(instruction.raw.rex.W != 0, op_flag::rex_w);
+    // Zydis keeps REX and VEX in one place.
+    const bool is_legacy = instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+    set(is_legacy && instruction.raw.rex.W != 0, op_flag::rex_w);
     if (instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
         set(true, op_flag::vex);
         set(instruction.raw.vex.W != 0, op_flag::rex_w);

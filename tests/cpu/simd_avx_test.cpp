@@ -57,7 +57,7 @@ TEST(SimdAvx, AGatherThatFaultsGoesOnWhereItWas) {
 /// SDM "PCMPISTRI": "abc" is sought in a text; index, and flags of ends and matches.
 TEST(SimdStrings, EqualOrdered) {
     SimdMachine machine;
-    machine.ymm(0) = {0x63'6261, 0, 0, 0};                              // "abc"
+    machine.ymm(0) = {0x63'6261, 0, 0, 0};                                  // "abc"
     machine.ymm(1) = {0x6261'7878'6362'6178, 0x6363'6363'6363'6363, 0, 0};  // "xabcxxabcccccccc"
     ASSERT_TRUE(machine.run_code({0x66, 0x0f, 0x3a, 0x63, 0xc1, 0x0c}));
     EXPECT_EQ(machine.cpu.state.gpr[rcx], 1U);

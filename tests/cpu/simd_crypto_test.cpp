@@ -21,11 +21,13 @@ public:
     void set(unsigned number, const Packed<16>& value) { ymm(number) = {value[0], value[1], 1, 2}; }
     Packed<16> get(unsigned number) { return xmm(cpu.state, number); }
     /// 66 0F 38 `opcode` or 66 0F 3A `opcode` of xmm`to`, xmm`from`.
-    void run_66(std::uint8_t map, std::uint8_t opcode, unsigned to, unsigned from, std::uint8_t immediate = 0x90) {
+    void run_66(
+        std::uint8_t map, std::uint8_t opcode, unsigned to, unsigned from, std::uint8_t immediate = 0x90) {
         cpu.state.rip = code;
         ASSERT_TRUE(run_code({0x66, 0x0f, map, opcode, modrm(to, from), immediate}));
     }
-    void run_plain(std::uint8_t map, std::uint8_t opcode, unsigned to, unsigned from, std::uint8_t immediate = 0x90) {
+    void run_plain(
+        std::uint8_t map, std::uint8_t opcode, unsigned to, unsigned from, std::uint8_t immediate = 0x90) {
         cpu.state.rip = code;
         ASSERT_TRUE(run_code({0x0f, map, opcode, modrm(to, from), immediate}));
     }
@@ -109,7 +111,9 @@ TEST(SimdCrypto, Sha1OfAbc) {
     Crypto machine;
     std::array<std::uint32_t, 80> w{};
     // The schedule, four words at a time, lane 3 first.
-    const auto block = [&](std::size_t at) { return pack(std::array{w[at + 3], w[at + 2], w[at + 1], w[at]}); };
+    const auto block = [&](std::size_t at) {
+        return pack(std::array{w[at + 3], w[at + 2], w[at + 1], w[at]});
+    };
     std::copy(abc.begin(), abc.end(), w.begin());
     for (std::size_t at = 16; at < 80; at += 4) {
         machine.set(1, block(at - 16));
@@ -161,7 +165,9 @@ TEST(SimdCrypto, Sha256OfAbc) {
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
     Crypto machine;
     std::array<std::uint32_t, 64> w{};
-    const auto block = [&](std::size_t at) { return pack(std::array{w[at], w[at + 1], w[at + 2], w[at + 3]}); };
+    const auto block = [&](std::size_t at) {
+        return pack(std::array{w[at], w[at + 1], w[at + 2], w[at + 3]});
+    };
     std::copy(abc.begin(), abc.end(), w.begin());
     for (std::size_t at = 16; at < 64; at += 4) {
         machine.set(1, block(at - 16));
