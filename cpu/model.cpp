@@ -9,11 +9,32 @@ namespace {
 
 /// What `max` has: a feature is added here in the commit that implements it.
 constexpr Feature implemented[] = {
-    Feature::fpu,       Feature::de,      Feature::pse,   Feature::tsc,     Feature::msr,    Feature::pae,
-    Feature::mce,       Feature::cx8,     Feature::sep,   Feature::pge,     Feature::cmov,   Feature::pat,
-    Feature::pse36,     Feature::intel64, Feature::nx,    Feature::syscall, Feature::mmx,    Feature::sse,
-    Feature::sse2,      Feature::sse3,    Feature::ssse3, Feature::sse4_1,  Feature::sse4_2, Feature::aes,
-    Feature::pclmulqdq, Feature::sha,
+    Feature::fpu,
+    Feature::de,
+    Feature::pse,
+    Feature::tsc,
+    Feature::msr,
+    Feature::pae,
+    Feature::mce,
+    Feature::cx8,
+    Feature::sep,
+    Feature::pge,
+    Feature::cmov,
+    Feature::pat,
+    Feature::pse36,
+    Feature::intel64,
+    Feature::nx,
+    Feature::syscall,
+    Feature::mmx,
+    Feature::sse,
+    Feature::sse2,
+    Feature::sse3,
+    Feature::ssse3,
+    Feature::sse4_1,
+    Feature::sse4_2,
+    Feature::aes,
+    Feature::pclmulqdq,
+    Feature::sha,
 };
 
 Model make_max() {
