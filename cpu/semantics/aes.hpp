@@ -37,7 +37,8 @@ constexpr Box make_box() {
     for (std::size_t i = 0; i < 255; ++i) {
         const std::uint8_t inverse = powers[(255 - i) % 255];
         std::uint8_t value = 0x63;
-        for (int turn = 0; turn < 5; ++turn) value = static_cast<std::uint8_t>(value ^ std::rotl(inverse, turn));
+        for (int turn = 0; turn < 5; ++turn)
+            value = static_cast<std::uint8_t>(value ^ std::rotl(inverse, turn));
         box[powers[i]] = value;
     }
     return box;
@@ -71,9 +72,9 @@ State shift_rows(const State& state) {
 /// MixColumns and its inverse: each column times a fixed polynomial.
 template <Direction direction>
 State mix_columns(const State& state) {
-    constexpr std::array<std::uint8_t, 4> factors =
-        direction == Direction::forward ? std::array<std::uint8_t, 4>{2, 3, 1, 1}
-                                        : std::array<std::uint8_t, 4>{14, 11, 13, 9};
+    constexpr std::array<std::uint8_t, 4> factors = direction == Direction::forward
+                                                        ? std::array<std::uint8_t, 4>{2, 3, 1, 1}
+                                                        : std::array<std::uint8_t, 4>{14, 11, 13, 9};
     State result{};
     for (std::size_t column = 0; column < 4; ++column)
         for (std::size_t row = 0; row < 4; ++row)
@@ -110,12 +111,11 @@ struct InverseMixColumns : PackedOperation {
 struct KeyAssist : PackedOperation {
     template <unsigned bytes>
     static Packed<bytes> apply(const Packed<bytes>& /*a*/, const Packed<bytes>& b, unsigned immediate) {
-        const auto words = lanes_of<std::uint32_t>(Packed<16>(pack(substitute(lanes_of<std::uint8_t>(b), box))));
+        const auto words =
+            lanes_of<std::uint32_t>(Packed<16>(pack(substitute(lanes_of<std::uint8_t>(b), box))));
         const std::uint32_t constant = immediate;
-        return pack(std::array{words[1],
-                               std::rotr(words[1], 8) ^ constant,
-                               words[3],
-                               std::rotr(words[3], 8) ^ constant});
+        return pack(std::array{
+            words[1], std::rotr(words[1], 8) ^ constant, words[3], std::rotr(words[3], 8) ^ constant});
     }
 };
 

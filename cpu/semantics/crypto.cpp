@@ -37,18 +37,15 @@ using aes::Cipher;
 using aes::Round;
 
 constexpr Row rows[] = {
-#define BOTH(mnemonic, feature, ...)                                                   \
-    {ZYDIS_MNEMONIC_##mnemonic, Feature::feature, in_sse<__VA_ARGS__>},                \
-    {ZYDIS_MNEMONIC_V##mnemonic, Feature::feature, in_vex_128<__VA_ARGS__>},
-    BOTH(AESENC, aes, Cipher<forward, Round::middle>)
-    BOTH(AESENCLAST, aes, Cipher<forward, Round::last>)
-    BOTH(AESDEC, aes, Cipher<inverse, Round::middle>)
-    BOTH(AESDECLAST, aes, Cipher<inverse, Round::last>)
-    BOTH(AESIMC, aes, aes::InverseMixColumns)
-    BOTH(AESKEYGENASSIST, aes, aes::KeyAssist)
-    BOTH(PCLMULQDQ, pclmulqdq, CarrylessMultiply)
+#define BOTH(mnemonic, feature, ...)                                    \
+    {ZYDIS_MNEMONIC_##mnemonic, Feature::feature, in_sse<__VA_ARGS__>}, \
+        {ZYDIS_MNEMONIC_V##mnemonic, Feature::feature, in_vex_128<__VA_ARGS__>},
+    BOTH(AESENC, aes, Cipher<forward, Round::middle>) BOTH(AESENCLAST, aes, Cipher<forward, Round::last>)
+        BOTH(AESDEC, aes, Cipher<inverse, Round::middle>) BOTH(AESDECLAST, aes, Cipher<inverse, Round::last>)
+            BOTH(AESIMC, aes, aes::InverseMixColumns) BOTH(AESKEYGENASSIST, aes, aes::KeyAssist)
+                BOTH(PCLMULQDQ, pclmulqdq, CarrylessMultiply)
 #undef BOTH
-    {ZYDIS_MNEMONIC_SHA1RNDS4, Feature::sha, in_sse<sha::Sha1Rounds>},
+                    {ZYDIS_MNEMONIC_SHA1RNDS4, Feature::sha, in_sse<sha::Sha1Rounds>},
     {ZYDIS_MNEMONIC_SHA1NEXTE, Feature::sha, in_sse<sha::Sha1NextE>},
     {ZYDIS_MNEMONIC_SHA1MSG1, Feature::sha, in_sse<sha::Sha1Message1>},
     {ZYDIS_MNEMONIC_SHA1MSG2, Feature::sha, in_sse<sha::Sha1Message2>},

@@ -9,9 +9,12 @@ namespace {
 constexpr std::uint64_t em = 1 << 2, ts = 1 << 3, ne = 1 << 5;
 constexpr std::uint64_t osfxsr = 1 << 9, osxmmexcpt = 1 << 10, osxsave = 1 << 18;
 
-#define PADDB_XMM {0x66, 0x0f, 0xfc, 0xc1}
-#define PADDB_MMX {0x0f, 0xfc, 0xc1}
-#define VPADDB {0xc5, 0xf1, 0xfc, 0xc2}
+#define PADDB_XMM \
+    { 0x66, 0x0f, 0xfc, 0xc1 }
+#define PADDB_MMX \
+    { 0x0f, 0xfc, 0xc1 }
+#define VPADDB \
+    { 0xc5, 0xf1, 0xfc, 0xc2 }
 
 struct Condition {
     std::uint64_t cr0_set, cr4_clear;
@@ -50,7 +53,8 @@ TEST(SimdExceptions, OfMmx) {
 
 TEST(SimdExceptions, OfVex) {
     // CR0.EM and CR4.OSFXSR do not concern it.
-    constexpr Condition table[] = {{0, 0, -1}, {em, osfxsr, -1}, {ts, 0, 7}, {0, osxsave, 6}, {ts, osxsave, 6}};
+    constexpr Condition table[] = {
+        {0, 0, -1}, {em, osfxsr, -1}, {ts, 0, 7}, {0, osxsave, 6}, {ts, osxsave, 6}};
     for (const auto& row : table) {
         SimdMachine machine;
         machine.cpu.state.cr0 |= row.cr0_set;
@@ -104,14 +108,16 @@ TEST(SimdExceptions, MmxAliasesX87Registers) {
     ASSERT_TRUE(machine.run_code({0x0f, 0x6e, 0xd8}));  // movd mm3, eax
     EXPECT_EQ(machine.cpu.state.fpu.status, 0);
     EXPECT_EQ(machine.cpu.state.fpu.empty, 0);
-    EXPECT_EQ(machine.cpu.state.fpu.registers[3], (Float80{.significand = 0x1234'5678, .sign_exponent = 0xffff}));
+    EXPECT_EQ(machine.cpu.state.fpu.registers[3],
+              (Float80{.significand = 0x1234'5678, .sign_exponent = 0xffff}));
     machine.cpu.state.rip = SimdMachine::code;
     ASSERT_TRUE(machine.run_code({0x0f, 0x77}));  // emms
     EXPECT_EQ(machine.cpu.state.fpu.empty, 0xff);
     EXPECT_EQ(machine.cpu.state.fpu.registers[3].sign_exponent, 0xffff);
 }
 
-// ---- floating point: divps xmm0, xmm1 with one pair of operands -----------------------------------------------
+// ---- floating point: divps xmm0, xmm1 with one pair of operands
+// -----------------------------------------------
 
 constexpr std::uint32_t one = 0x3f80'0000, two = 0x4000'0000, three = 0x4040'0000, zero = 0;
 constexpr std::uint32_t snan = 0x7f80'0001, tiny = 0x0000'0001, least = 0x0080'0000, greatest = 0x7f7f'ffff;

@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include <bit>
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 #include "cpu/float_format.hpp"
 #include "cpu/host_float.hpp"
@@ -14,9 +14,16 @@ namespace {
 template <class T>
 std::vector<T> samples() {
     using Format = FloatFormat<T>;
-    std::vector<T> all{0, 1, Format::fraction, static_cast<T>(Format::fraction + 1), Format::one, Format::greatest,
-                       Format::infinity, static_cast<T>(Format::infinity | 1),
-                       static_cast<T>(Format::infinity | Format::quiet | 5), static_cast<T>(Format::one + 1),
+    std::vector<T> all{0,
+                       1,
+                       Format::fraction,
+                       static_cast<T>(Format::fraction + 1),
+                       Format::one,
+                       Format::greatest,
+                       Format::infinity,
+                       static_cast<T>(Format::infinity | 1),
+                       static_cast<T>(Format::infinity | Format::quiet | 5),
+                       static_cast<T>(Format::one + 1),
                        static_cast<T>(Format::one - 1)};
     std::uint64_t state = 0x1234'5678'9abc'def1;
     for (int i = 0; i < 20; ++i) {
@@ -43,7 +50,8 @@ void compare_with_host(Soft&& soft) {
             for (const T b : numbers) {
                 FloatEnvironment host{mxcsr};
                 FloatEnvironment ours{mxcsr};
-                const auto expected = static_cast<T>(host_float::compute<operation, shape>(host, {a, 0}, {b, 0})[0]);
+                const auto expected =
+                    static_cast<T>(host_float::compute<operation, shape>(host, {a, 0}, {b, 0})[0]);
                 const T result = soft(ours, a, b);
                 ASSERT_EQ(result, expected) << std::hex << a << ' ' << b << ' ' << mxcsr;
                 ASSERT_EQ(ours.raised, host.raised) << std::hex << a << ' ' << b << ' ' << mxcsr;
@@ -51,12 +59,16 @@ void compare_with_host(Soft&& soft) {
     }
 }
 
-#define COMPARED_WITH_HOST(name, operation, function)                                                       \
-    TEST(SoftFloat, name##IsAsOnTheHost) {                                                                  \
-        compare_with_host<std::uint32_t, host_float::Operation::operation, host_float::Shape::scalar_single>( \
-            [](FloatEnvironment& e, std::uint32_t a, std::uint32_t b) { return function; });                \
-        compare_with_host<std::uint64_t, host_float::Operation::operation, host_float::Shape::scalar_double>( \
-            [](FloatEnvironment& e, std::uint64_t a, std::uint64_t b) { return function; });                \
+#define COMPARED_WITH_HOST(name, operation, function)                                        \
+    TEST(SoftFloat, name##IsAsOnTheHost) {                                                   \
+        compare_with_host<std::uint32_t,                                                     \
+                          host_float::Operation::operation,                                  \
+                          host_float::Shape::scalar_single>(                                 \
+            [](FloatEnvironment& e, std::uint32_t a, std::uint32_t b) { return function; }); \
+        compare_with_host<std::uint64_t,                                                     \
+                          host_float::Operation::operation,                                  \
+                          host_float::Shape::scalar_double>(                                 \
+            [](FloatEnvironment& e, std::uint64_t a, std::uint64_t b) { return function; }); \
     }
 COMPARED_WITH_HOST(Addition, add, soft_float::add(e, a, b))
 COMPARED_WITH_HOST(Subtraction, subtract, soft_float::subtract(e, a, b))
@@ -84,12 +96,18 @@ TEST(SoftFloat, ApproximationsOfSpecialValues) {
     };
     // SDM "RCPPS", "RSQRTPS".
     constexpr Row table[] = {
-        {0x0000'0000, 0x7f80'0000, 0x7f80'0000}, {0x8000'0000, 0xff80'0000, 0xff80'0000},
-        {0x0000'0001, 0x7f80'0000, 0x7f80'0000}, {0x807f'ffff, 0xff80'0000, 0xff80'0000},
-        {0x7f80'0000, 0x0000'0000, 0x0000'0000}, {0xff80'0000, 0x8000'0000, 0xffc0'0000},
-        {0x7f80'0001, 0x7fc0'0001, 0x7fc0'0001}, {0xffc0'0005, 0xffc0'0005, 0xffc0'0005},
-        {0xbf80'0000, 0xbf80'0000, 0xffc0'0000}, {0x7f7f'ffff, 0x0000'0000, 0x1f80'0000},
-        {0x3f80'0000, 0x3f80'0000, 0x3f80'0000}, {0x4080'0000, 0x3e80'0000, 0x3f00'0000},
+        {0x0000'0000, 0x7f80'0000, 0x7f80'0000},
+        {0x8000'0000, 0xff80'0000, 0xff80'0000},
+        {0x0000'0001, 0x7f80'0000, 0x7f80'0000},
+        {0x807f'ffff, 0xff80'0000, 0xff80'0000},
+        {0x7f80'0000, 0x0000'0000, 0x0000'0000},
+        {0xff80'0000, 0x8000'0000, 0xffc0'0000},
+        {0x7f80'0001, 0x7fc0'0001, 0x7fc0'0001},
+        {0xffc0'0005, 0xffc0'0005, 0xffc0'0005},
+        {0xbf80'0000, 0xbf80'0000, 0xffc0'0000},
+        {0x7f7f'ffff, 0x0000'0000, 0x1f80'0000},
+        {0x3f80'0000, 0x3f80'0000, 0x3f80'0000},
+        {0x4080'0000, 0x3e80'0000, 0x3f00'0000},
     };
     for (const Row& row : table) {
         EXPECT_EQ(soft_float::reciprocal(row.x), row.reciprocal) << std::hex << row.x;

@@ -1,6 +1,4 @@
 #pragma once
-#include <gtest/gtest.h>
-
 #include "cpu/model.hpp"
 #include "cpu/packed.hpp"
 #include "tests/cpu/bare_machine.hpp"
@@ -29,11 +27,8 @@ public:
     VectorRegister& ymm(unsigned number) { return cpu.state.vector[number]; }
 };
 
-inline ::testing::AssertionResult raises(const Outcome& outcome, Vector vector) {
-    if (outcome) return ::testing::AssertionFailure() << "no fault";
-    if (outcome.error().kind == Fault::Kind::exception && outcome.error().vector == vector)
-        return ::testing::AssertionSuccess();
-    return ::testing::AssertionFailure() << "vector " << static_cast<int>(outcome.error().vector);
+inline bool raises(const Outcome& outcome, Vector vector) {
+    return !outcome && outcome.error().kind == Fault::Kind::exception && outcome.error().vector == vector;
 }
 
 }  // namespace hyperstep::cpu
