@@ -82,7 +82,10 @@ Outcome gather(Cpu& cpu, const Op& op) {
     std::uint64_t base = static_cast<std::uint64_t>(static_cast<std::int64_t>(op.displacement));
     if (op.base < 16) base += cpu.state.gpr[op.base];
     for (std::size_t i = 0; i < count; ++i) {
-        if (!is_chosen(mask[i])) continue;
+        if (!is_chosen(mask[i])) {
+            mask[i] = 0;
+            continue;
+        }
         const auto index = static_cast<std::uint64_t>(std::int64_t{indices[i]}) << op.scale;
         const auto lane = load_lane<T>(cpu, op, (base + index) & mask_of_bytes(op.address_bytes));
         if (!lane) {
