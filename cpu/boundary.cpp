@@ -68,9 +68,8 @@ bool interrupt_pending(Cpu& cpu) {
     return cpu.rflags()[Rflags::if_] && cpu.board.interrupt_pending();
 }
 bool monitored_line_written(Cpu& cpu) {
-    const MonitorState& monitor = cpu.state.monitor;
-    if (cpu.state.activity != Activity::mwait) return false;
-    return !monitor.armed || cpu.memory.generation(Hpa{monitor.address.raw()}) != monitor.generation;
+    // The store, whoever made it, disarmed the monitor (StoreMonitor).
+    return cpu.state.activity == Activity::mwait && !cpu.state.monitor.armed;
 }
 std::uint64_t breakpoints_here(Cpu& cpu) {
     if (cpu.rflags()[Rflags::rf]) return 0;
