@@ -41,6 +41,7 @@ void keep(Cpu& cpu,
           mmu::ContextNumber context,
           const PageHandle& page,
           const mmu::X86Translation& translation) {
+    if (!cpu.use_tlb) return;
     mmu::TlbEntry& entry = cpu.tlb.at(Gva{linear});
     const std::uint64_t tag = mmu::Tlb::tag(Gva{linear}, context);
     if (entry.read_tag != tag && entry.fetch_tag != tag && entry.write_tag != tag) entry = {};
