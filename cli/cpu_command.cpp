@@ -1,9 +1,11 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/command_line.hpp"
 #include "cli/commands.hpp"
@@ -11,6 +13,7 @@
 #include "cli/processor_choice.hpp"
 #include "explain/tables_json.hpp"
 #include "explain/tables_text.hpp"
+#include "machine/model_listing.hpp"
 
 namespace hyperstep::cli {
 namespace {
@@ -19,6 +22,7 @@ constexpr int exit_differs = 1;
 
 constexpr const char* examples = R"(Examples:
   hyperstep cpu list
+  hyperstep cpu show max                           what the interpreter has, and what it lacks
   hyperstep cpu show coffee-lake
   hyperstep cpu show --msrs my-msrs.txt            what my processor has
   hyperstep cpu diff coffee-lake kvm-nested
@@ -30,18 +34,48 @@ struct CpuOptions {
     bool json = false;
 };
 
+/// A JSON object with one member more.
+std::string with_member(const std::string& object, const std::string& name, const std::string& value) {
+    return object.substr(0, object.size() - 1) + ",\"" + name + "\":" + value + '}';
+}
+
 int list(const CpuOptions& options) {
-    std::cout << (options.json ? explain::processors_json() + '\n' : explain::processors_text());
+    if (options.json)
+        std::cout << with_member(explain::processors_json(), "emulated", machine::models_json()) << '\n';
+    else
+        std::cout << "Processors whose VMX capabilities are known:\n"
+                  << explain::processors_text() << "\nProcessors that are emulated:\n"
+                  << machine::models_text();
+    return exit_ok;
+}
+
+int complain_about_processor(const std::string& name) {
+    std::vector<std::string> names = explain::processor_names();
+    for (const cpu::Model& each : cpu::models())
+        if (std::find(names.begin(), names.end(), each.name) == names.end()) names.emplace_back(each.name);
+    return complain_about_name("processor", name, names);
+}
+
+/// Of a processor that is emulated but has no VMX capabilities.
+int show_model(const cpu::Model& model, const CpuOptions& options) {
+    if (!options.json) {
+        std::cout << machine::model_text(model);
+        return exit_ok;
+    }
+    const std::string head = R"({"schema":"hyperstep/cpu/1","name":")" + options.name + "\"}";
+    std::cout << with_member(head, "emulated", machine::model_json(model)) << '\n';
     return exit_ok;
 }
 
 int show(const CpuOptions& options) {
     if (options.name.empty() && options.msrs.empty())
         return complain("cpu show: name a processor, or give --msrs FILE");
+    const cpu::Model* model = cpu::find_model(options.name);
     explain::NamedProcessor cpu;
     if (!options.name.empty()) {
         const auto named = explain::named_processor(options.name);
-        if (!named) return complain_about_name("processor", options.name, explain::processor_names());
+        if (!named && model != nullptr && options.msrs.empty()) return show_model(*model, options);
+        if (!named) return complain_about_processor(options.name);
         cpu = *named;
     }
     if (!options.msrs.empty()) {
@@ -51,7 +85,15 @@ int show(const CpuOptions& options) {
         cpu.meaning = "capabilities as that file gives them";
         cpu.capabilities = *chosen;
     }
-    std::cout << (options.json ? explain::processor_json(cpu) + '\n' : explain::processor_text(cpu));
+    if (options.json) {
+        const std::string object = explain::processor_json(cpu);
+        std::cout << (model == nullptr ? object
+                                       : with_member(object, "emulated", machine::model_json(*model)))
+                  << '\n';
+        return exit_ok;
+    }
+    std::cout << explain::processor_text(cpu);
+    if (model != nullptr) std::cout << "\nAs it is emulated\n\n" << machine::model_text(*model);
     return exit_ok;
 }
 
@@ -80,7 +122,8 @@ void add_cpu(CLI::App& app, int& status) {
         return sub;
     };
     add("list", "The names of the processors", list);
-    CLI::App* shows = add("show", "Controls, EPT and VPID capabilities, MSRs of a processor", show);
+    CLI::App* shows =
+        add("show", "Controls, EPT and VPID capabilities, MSRs, emulated features of a processor", show);
     shows->add_option("NAME", options->name, "The processor");
     shows->add_option("--msrs", options->msrs, "Its capability MSRs, or some of them, from a file")
         ->type_name("FILE");

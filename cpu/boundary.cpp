@@ -67,9 +67,11 @@ bool nmi_pending(Cpu& cpu) {
 bool interrupt_pending(Cpu& cpu) {
     return cpu.rflags()[Rflags::if_] && cpu.board.interrupt_pending();
 }
-bool monitored_line_written(Cpu& cpu) {
-    // The store, whoever made it, disarmed the monitor (StoreMonitor).
-    return cpu.state.activity == Activity::mwait && !cpu.state.monitor.armed;
+/// A store to the line has disarmed the monitor, or an interrupt that is masked may end the wait all the same.
+bool end_of_mwait_pending(Cpu& cpu) {
+    if (cpu.state.activity != Activity::mwait) return false;
+    const MonitorState& monitor = cpu.state.monitor;
+    return !monitor.armed || (monitor.masked_interrupts_wake && cpu.board.interrupt_pending());
 }
 std::uint64_t breakpoints_here(Cpu& cpu) {
     if (cpu.rflags()[Rflags::rf]) return 0;
@@ -180,7 +182,7 @@ constexpr Row priorities[] = {
     {debug_trap_pending, by_mov_ss_or_inactivity, deliver_debug_trap},
     {nmi_pending, by_nmi, act_on_nmi},
     {interrupt_pending, by_shadow_or_inactivity, act_on_interrupt},
-    {monitored_line_written, never, wake},
+    {end_of_mwait_pending, never, wake},
     {instruction_breakpoint_pending, by_mov_ss, deliver_instruction_breakpoint},
 };
 

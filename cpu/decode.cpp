@@ -192,6 +192,16 @@ std::uint8_t overridden_segment(const ZydisDecodedInstruction& instruction) {
     return ds;
 }
 
+/// Of several F2 and F3 prefixes the last counts.
+unsigned last_repeat_prefix(const ZydisDecodedInstruction& instruction) {
+    unsigned flag = 0;
+    for (std::size_t i = 0; i < instruction.raw.prefix_count; ++i) {
+        if (instruction.raw.prefixes[i].value == 0xf2) flag = op_flag::repne;
+        if (instruction.raw.prefixes[i].value == 0xf3) flag = op_flag::rep;
+    }
+    return flag;
+}
+
 std::uint8_t flags_of(const ZydisDecodedInstruction& instruction) {
     unsigned flags = 0;
     const auto set = [&](bool condition, std::uint8_t flag) {
@@ -203,6 +213,9 @@ std::uint8_t flags_of(const ZydisDecodedInstruction& instruction) {
     set(has(ZYDIS_ATTRIB_HAS_LOCK), op_flag::lock);
     set(has(ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE), op_flag::rep);
     set(has(ZYDIS_ATTRIB_HAS_REPNE), op_flag::repne);
+    // With LOOPE and LOOPNE a repeat prefix is not one to Zydis; processors heed it (branches.cpp).
+    if (instruction.mnemonic == ZYDIS_MNEMONIC_LOOPE || instruction.mnemonic == ZYDIS_MNEMONIC_LOOPNE)
+        flags |= last_repeat_prefix(instruction);
     set(instruction.raw.rex.W != 0, op_flag::rex_w);
     if (instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
         set(true, op_flag::vex);
@@ -246,6 +259,25 @@ bool encoding_exists(const ZydisDecodedInstruction& instruction, DecodeMode mode
     }
 }
 
+/// F3 90 is PAUSE, but with REX.B the opcode is XCHG R8, rAX, and F3 means nothing. (Zydis names both PAUSE.)
+bool is_exchange_in_disguise(const ZydisDecodedInstruction& instruction) {
+    return instruction.mnemonic == ZYDIS_MNEMONIC_PAUSE && instruction.raw.rex.B != 0;
+}
+
+/// The instruction decoded without its F3 prefixes.
+Decoded decode_without_f3(const Model& model,
+                          DecodeMode mode,
+                          std::span<const std::byte> bytes,
+                          const ZydisDecodedInstruction& instruction) {
+    std::array<std::byte, longest_instruction> rest{};
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < instruction.length; ++i)
+        if (bytes[i] != std::byte{0xf3}) rest[count++] = bytes[i];
+    Decoded decoded = decode(model, mode, std::span{rest}.first(count));
+    decoded.op.length = instruction.length;
+    return decoded;
+}
+
 Decoded raising(Handler handler, std::uint8_t length) {
     Decoded result;
     result.op.run = handler;
@@ -269,6 +301,7 @@ Decoded decode(const Model& model, DecodeMode mode, std::span<const std::byte> b
     if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) return raising(raise_too_long, longest_instruction);
     if (!ZYAN_SUCCESS(status)) return raising(raise_undefined_opcode, 1);
     const std::uint8_t length = instruction.length;
+    if (is_exchange_in_disguise(instruction)) return decode_without_f3(model, mode, bytes, instruction);
     if (!encoding_exists(instruction, mode)) return raising(raise_undefined_opcode, length);
 
     Op op;

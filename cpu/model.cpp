@@ -78,6 +78,15 @@ const Model* find_model(std::string_view name) {
     return found == models().end() ? nullptr : &*found;
 }
 
+std::span<const UnimplementedCase> unimplemented_cases() {
+    static const std::vector<UnimplementedCase> cases{
+#define UNIMPLEMENTED(identifier, what_, reason_) {#identifier, what_, reason_},
+#include "cpu/unimplemented_cases.def"
+#undef UNIMPLEMENTED
+    };
+    return cases;
+}
+
 std::string_view name_of(Feature feature) {
     return feature_texts[place(feature)].name;
 }

@@ -48,6 +48,11 @@ std::span<const Model> models();
 /// The short name of a feature, as it is listed, and what it is.
 std::string_view name_of(Feature feature);
 std::string_view meaning_of(Feature feature);
+/// An architectural case for which a run ends with `unimplemented`. cpu/unimplemented_cases.def.
+struct UnimplementedCase {
+    std::string_view name, what, reason;
+};
+std::span<const UnimplementedCase> unimplemented_cases();
 /// Nothing: no model has this name.
 const Model* find_model(std::string_view name);
 

@@ -108,8 +108,8 @@ inline std::uint64_t mmx_register(const State& state, unsigned number) {
 inline void set_mmx_register(State& state, unsigned number, std::uint64_t value) {
     state.fpu.registers[number & 7U] = {.significand = value, .sign_exponent = 0xffff};
 }
-/// What every MMX instruction but EMMS does to the x87 FPU: TOP is 0, all tags are valid. SDM "Effect of MMX
-/// Instructions on the x87 FPU Tag Word".
+/// What every MMX instruction does to the x87 FPU: TOP is 0, all tags are valid (EMMS then makes them empty).
+/// SDM "Effect of MMX, x87 FPU, FXSAVE, and FXRSTOR Instructions on the x87 FPU Tag Word".
 inline void enter_mmx(State& state) {
     constexpr unsigned top = 7U << 11U;
     state.fpu.status = static_cast<std::uint16_t>(state.fpu.status & ~top);
@@ -131,8 +131,14 @@ inline constexpr unsigned second_source = encoding == Encoding::vex ? 2 : 1;
 /// Whether a memory operand must lie at a multiple of its size.
 enum class Alignment : std::uint8_t { any, natural };
 
-/// #GP(0) if the operand is not aligned. #SS(0) of its segment comes first.
-Outcome check_alignment(Cpu& cpu, const Op& op, unsigned bytes, mmu::Access access);
+/// #GP(0) if the operand is not at a multiple of `bytes`. It comes before the segment's faults, as processors
+/// have it: the manual does not say.
+inline Outcome check_alignment(const Cpu& cpu, const Op& op, unsigned bytes) {
+    const std::uint64_t linear = cpu.quick_base[op.segment] + effective_offset(cpu, op);
+    if ((linear & (bytes - 1)) != 0) [[unlikely]]
+        return general_protection();
+    return {};
+}
 
 template <unsigned bytes>
 using ByteArray = std::array<std::uint8_t, bytes>;
@@ -143,7 +149,7 @@ template <unsigned bytes, Alignment alignment, unsigned packed_bytes = bytes <= 
                                                                                      : 32>
 Expected<Packed<packed_bytes>> load_packed(Cpu& cpu, const Op& op) {
     if constexpr (alignment == Alignment::natural)
-        HS_TRY(check_alignment(cpu, op, bytes, mmu::Access::read));
+        HS_TRY(check_alignment(cpu, op, bytes));
     const auto loaded = load_operand<ByteArray<bytes>>(cpu, op);
     if (!loaded) return tl::unexpected{loaded.error()};
     Packed<packed_bytes> value{};
@@ -155,7 +161,7 @@ template <unsigned bytes, Alignment alignment, std::size_t words>
 Outcome store_packed(Cpu& cpu, const Op& op, const std::array<std::uint64_t, words>& value) {
     static_assert(bytes <= words * 8);
     if constexpr (alignment == Alignment::natural)
-        HS_TRY(check_alignment(cpu, op, bytes, mmu::Access::write));
+        HS_TRY(check_alignment(cpu, op, bytes));
     ByteArray<bytes> stored;
     std::memcpy(stored.data(), value.data(), bytes);
     return store_operand(cpu, op, stored);

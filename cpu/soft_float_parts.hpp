@@ -81,10 +81,15 @@ T overflowed(FloatEnvironment& environment, bool negative, bool inexact) {
                        : static_cast<T>(signed_zero<T>(negative) | FloatFormat<T>::greatest);
 }
 
-/// A tiny result: one that, rounded as if exponents had no bound, is below the least normal number.
+/// A tiny result: one that, rounded as if exponents had no bound, is below the least normal number. That
+/// rounding's inexactness is #P if #U is not masked.
 template <class T>
-T underflowed(FloatEnvironment& environment, bool negative, int exponent, Wide significand) {
+T underflowed(FloatEnvironment& environment, bool negative, int exponent, Wide significand, bool inexact) {
     using Format = FloatFormat<T>;
+    if (!environment.masked(simd::underflow)) {
+        environment.raised |= simd::underflow | (inexact ? simd::precision : 0);
+        return signed_zero<T>(negative);
+    }
     if (environment.flushes_to_zero()) {
         environment.raised |= simd::underflow | simd::precision;
         return signed_zero<T>(negative);
@@ -93,7 +98,6 @@ T underflowed(FloatEnvironment& environment, bool negative, int exponent, Wide s
     const Wide shifted = shift_right_sticky(significand, down);
     const Rounded rounded =
         round_off(environment.rounding(), negative, shifted, 127 - Format::fraction_bits);
-    if (!environment.masked(simd::underflow)) environment.raised |= simd::underflow;
     if (rounded.inexact) environment.raised |= simd::underflow | simd::precision;
     // A carry into the place of the exponent makes the least normal number.
     return static_cast<T>(signed_zero<T>(negative) | static_cast<T>(rounded.kept));
@@ -113,7 +117,7 @@ T round_to_format(FloatEnvironment& environment, bool negative, int exponent, Wi
         ++kept_exponent;
     }
     if (kept_exponent < Format::least_exponent)
-        return underflowed<T>(environment, negative, exponent, significand);
+        return underflowed<T>(environment, negative, exponent, significand, rounded.inexact);
     if (kept_exponent > Format::greatest_exponent)
         return overflowed<T>(environment, negative, rounded.inexact);
     if (rounded.inexact) environment.raised |= simd::precision;

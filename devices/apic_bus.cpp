@@ -53,26 +53,26 @@ void ApicBus::send_from(LocalApic& sender, Shorthand shorthand, const InterruptM
 namespace {
 
 // SDM "Message Address Register Format", "Message Data Register Format".
-constexpr Bits<19, 12> msi_destination;
-constexpr Bits<3> msi_redirection_hint;
-constexpr Bits<2, 2, DestinationMode> msi_destination_mode;
-constexpr Bits<15, 15, TriggerMode> msi_trigger;
-constexpr Bits<14> msi_level;
-constexpr Bits<10, 8, DeliveryMode> msi_delivery;
+using MsiDestination = Bits<19, 12>;
+using MsiRedirectionHint = Bits<3>;
+using MsiDestinationMode = Bits<2, 2, DestinationMode>;
+using MsiTrigger = Bits<15, 15, TriggerMode>;
+using MsiLevel = Bits<14>;
+using MsiDelivery = Bits<10, 8, DeliveryMode>;
 
 }  // namespace
 
 bool ApicBus::send_msi(std::uint64_t address, std::uint32_t data) {
     InterruptMessage message;
-    message.destination = static_cast<std::uint32_t>(msi_destination.get(address));
+    message.destination = static_cast<std::uint32_t>(MsiDestination::get(address));
     if (message.destination == 0xff) message.destination = InterruptMessage::everyone;
     // Without the redirection hint the destination is one APIC id, whatever the mode bit says.
     message.destination_mode =
-        msi_redirection_hint.get(address) ? msi_destination_mode.get(address) : DestinationMode::physical;
-    message.delivery = msi_delivery.get(data);
-    message.trigger = msi_trigger.get(data);
+        MsiRedirectionHint::get(address) ? MsiDestinationMode::get(address) : DestinationMode::physical;
+    message.delivery = MsiDelivery::get(data);
+    message.trigger = MsiTrigger::get(data);
     message.vector = static_cast<std::uint8_t>(data);
-    if (message.trigger == TriggerMode::level && !msi_level.get(data)) return false;
+    if (message.trigger == TriggerMode::level && !MsiLevel::get(data)) return false;
     return send(message);
 }
 

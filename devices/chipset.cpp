@@ -109,6 +109,20 @@ std::uint64_t Chipset::next_deadline() const {
     return deadline;
 }
 
+std::uint64_t Chipset::next_wakeup() const {
+    std::uint64_t deadline = std::min(hpet_.next_deadline(), power_.next_deadline());
+    const auto consider = [&](const TimedDevice& device, bool is_heard) {
+        if (is_heard) deadline = std::min(deadline, device.next_deadline());
+    };
+    for (const auto& apic : local_apics_) consider(*apic, true);
+    consider(pit_, wires_.is_heard(0));
+    // The alarm is a wake event too, and interrupts through line 9.
+    consider(rtc_, wires_.is_heard(8) || wires_.is_heard(9) || power_.state().suspended);
+    consider(com1_, wires_.is_heard(4));
+    if (com2_) consider(*com2_, wires_.is_heard(3));
+    return deadline;
+}
+
 void Chipset::advance_to(std::uint64_t now) {
     for (TimedDevice* device : timed_) device->advance_to(now);
 }

@@ -77,6 +77,10 @@ public:
     PostCode& post_code() { return post_code_; }
 
     std::uint64_t next_deadline() const override;
+    /// The next deadline that can end the wait of processors that all wait: those of a PIT, RTC or UART whose
+    /// line both interrupt controllers mask are left out, since nobody is left to unmask it. Timeline::never:
+    /// unless an input comes from outside, they wait for ever.
+    std::uint64_t next_wakeup() const;
     void advance_to(std::uint64_t now) override;
 
     /// Calls f(name, state) for the state of each device, in an order that never changes: for snapshots,
@@ -120,7 +124,7 @@ private:
     std::unique_ptr<DebugConsole> debug_console_;
     TestDevice test_device_;
     std::vector<std::unique_ptr<LocalApic>> local_apics_;
-    std::vector<TimedDevice*> timed_;
+    std::vector<TimedDevice*> timed_;  ///< each device that keeps time
     std::optional<PortError> debug_exit_error_;
 };
 

@@ -21,22 +21,22 @@ enum : std::uint64_t {
 constexpr std::uint64_t femtoseconds_per_count = Hpet::ticks_per_count * 1'000'000;
 constexpr std::uint64_t capabilities = femtoseconds_per_count << 32U | 0x8086a201ULL;
 
-constexpr Bits<0> overall_enable;
-constexpr Bits<1> legacy_replacement;
+using OverallEnable = Bits<0>;
+using LegacyReplacement = Bits<1>;
 // "Timer N Configuration and Capabilities Register".
-constexpr Bits<1> level_triggered;
-constexpr Bits<2> interrupt_enable;
-constexpr Bits<3> periodic;
-constexpr Bits<6> value_set;
-constexpr Bits<8> mode_32_bit;
-constexpr Bits<13, 9> route;
-constexpr std::uint64_t timer_writable = level_triggered.mask | interrupt_enable.mask | periodic.mask |
-                                         value_set.mask | mode_32_bit.mask | route.mask;
+using LevelTriggered = Bits<1>;
+using InterruptEnable = Bits<2>;
+using Periodic = Bits<3>;
+using ValueSet = Bits<6>;
+using Mode32Bit = Bits<8>;
+using Route = Bits<13, 9>;
+constexpr std::uint64_t timer_writable = LevelTriggered::mask | InterruptEnable::mask | Periodic::mask |
+                                         ValueSet::mask | Mode32Bit::mask | Route::mask;
 constexpr std::uint64_t timer_capabilities =
     std::uint64_t{Hpet::routable_lines} << 32U | 0x30;  // periodic, 64 bits
 
 std::uint64_t width_of(const Hpet::Timer& timer) {
-    return mode_32_bit.get(timer.configuration) ? 0xffff'ffffULL : ~0ULL;
+    return Mode32Bit::get(timer.configuration) ? 0xffff'ffffULL : ~0ULL;
 }
 
 }  // namespace
@@ -63,10 +63,10 @@ void Hpet::LegacyInput::set(Level level) {
 }
 
 bool Hpet::is_running() const {
-    return overall_enable.get(state_.configuration);
+    return OverallEnable::get(state_.configuration);
 }
 bool Hpet::replaces_legacy() const {
-    return legacy_replacement.get(state_.configuration);
+    return LegacyReplacement::get(state_.configuration);
 }
 
 std::uint64_t Hpet::count_at(std::uint64_t now) const {
@@ -94,16 +94,16 @@ void Hpet::fire(std::size_t index) {
     Timer& timer = state_.all[index];
     const std::uint64_t mask = width_of(timer);
     const std::uint64_t period = timer.period & mask;
-    if (periodic.get(timer.configuration) && period != 0) {
+    if (Periodic::get(timer.configuration) && period != 0) {
         const std::uint64_t least = shortest_interrupt_period;
         const std::uint64_t step = period < least ? (least + period - 1) / period * period : period;
         const std::uint64_t behind = (count_at(timeline_.now) - timer.comparator) & mask;
         timer.comparator = (timer.comparator + (behind / step + 1) * step) & mask;
     }
     schedule(timer);
-    if (level_triggered.get(timer.configuration)) {
+    if (LevelTriggered::get(timer.configuration)) {
         state_.interrupt_status |= 1ULL << index;
-    } else if (interrupt_enable.get(timer.configuration)) {
+    } else if (InterruptEnable::get(timer.configuration)) {
         timer.edge_high = false;
         update_lines();
         timer.edge_high = true;
@@ -114,7 +114,7 @@ void Hpet::fire(std::size_t index) {
 InterruptLine* Hpet::line_of(std::size_t index) {
     if (replaces_legacy() && index == 0) return &pit_output_;
     if (replaces_legacy() && index == 1) return &rtc_output_;
-    const auto line = static_cast<std::size_t>(route.get(state_.all[index].configuration));
+    const auto line = static_cast<std::size_t>(Route::get(state_.all[index].configuration));
     return line < lines_.size() ? lines_[line] : nullptr;
 }
 
@@ -122,9 +122,9 @@ void Hpet::update_lines() {
     const auto asserts = [&](const InterruptLine* line) {
         for (std::size_t i = 0; i < timers; ++i) {
             const Timer& timer = state_.all[i];
-            if (line_of(i) != line || !interrupt_enable.get(timer.configuration)) continue;
+            if (line_of(i) != line || !InterruptEnable::get(timer.configuration)) continue;
             const bool status = (state_.interrupt_status >> i & 1U) != 0;
-            if (level_triggered.get(timer.configuration) ? status : timer.edge_high) return true;
+            if (LevelTriggered::get(timer.configuration) ? status : timer.edge_high) return true;
         }
         return false;
     };
@@ -137,7 +137,7 @@ void Hpet::update_lines() {
 std::uint64_t Hpet::next_deadline() const {
     std::uint64_t deadline = Timeline::never;
     for (const Timer& timer : state_.all)
-        if (interrupt_enable.get(timer.configuration)) deadline = std::min(deadline, timer.due);
+        if (InterruptEnable::get(timer.configuration)) deadline = std::min(deadline, timer.due);
     return deadline;
 }
 
@@ -169,7 +169,7 @@ std::uint64_t Hpet::read_register(std::uint64_t offset) const {
 void Hpet::write_configuration(std::uint64_t value) {
     const bool ran = is_running();
     const std::uint64_t count = count_at(timeline_.now);
-    state_.configuration = value & (overall_enable.mask | legacy_replacement.mask);
+    state_.configuration = value & (OverallEnable::mask | LegacyReplacement::mask);
     if (ran != is_running()) write_counter(count);
 }
 
@@ -183,17 +183,17 @@ void Hpet::write_timer(std::size_t index, std::uint64_t offset, std::uint64_t va
     Timer& timer = state_.all[index];
     if (offset == timer_configuration) {
         std::uint64_t next = value & timer_writable;
-        const auto line = static_cast<unsigned>(route.get(next));
-        if (line >= lines_.size() || lines_[line] == nullptr) next = route.put(next, 0);
+        const auto line = static_cast<unsigned>(Route::get(next));
+        if (line >= lines_.size() || lines_[line] == nullptr) next = Route::put(next, 0);
         timer.configuration = next;
         timer.comparator &= width_of(timer);
-        if (!interrupt_enable.get(next) || level_triggered.get(next)) timer.edge_high = false;
+        if (!InterruptEnable::get(next) || LevelTriggered::get(next)) timer.edge_high = false;
     } else if (offset == timer_comparator) {
-        const bool is_periodic = periodic.get(timer.configuration);
+        const bool is_periodic = Periodic::get(timer.configuration);
         value &= width_of(timer);
-        if (!is_periodic || value_set.get(timer.configuration)) timer.comparator = value;
+        if (!is_periodic || ValueSet::get(timer.configuration)) timer.comparator = value;
         if (is_periodic) timer.period = value;
-        timer.configuration = value_set.put(timer.configuration, false);
+        timer.configuration = ValueSet::put(timer.configuration, false);
     } else {
         return;
     }

@@ -31,6 +31,20 @@ void InterruptWires::reset() {
             drive(line, driver, Level::deasserted);
 }
 
+namespace {
+
+unsigned io_apic_input(unsigned line) {
+    return line == 0 ? 2 : line;
+}
+
+}  // namespace
+
+bool InterruptWires::is_heard(unsigned line) const {
+    if (line == 2) return false;
+    const bool by_pic = line < PicPair::lines && !pic_.is_masked(line);
+    return by_pic || !io_apic_.state().table[io_apic_input(line)][RedirectionEntry::mask];
+}
+
 void InterruptWires::drive(unsigned line, unsigned driver, Level level) {
     std::uint8_t& drivers = state_.asserted_by[line];
     const bool was_asserted = drivers != 0;
@@ -39,7 +53,7 @@ void InterruptWires::drive(unsigned line, unsigned driver, Level level) {
     if (was_asserted == (drivers != 0) || line == 2) return;
     const Level now = level_if(drivers != 0);
     if (line < PicPair::lines) pic_.set_line(line, now);
-    io_apic_.set_line(line == 0 ? 2 : line, now);
+    io_apic_.set_line(io_apic_input(line), now);
 }
 
 }  // namespace hyperstep::devices

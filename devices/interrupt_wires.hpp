@@ -33,6 +33,8 @@ public:
     const State& state() const { return state_; }
     /// Every driver is deasserted, and so are the inputs of both controllers.
     void reset();
+    /// Not both controllers mask the line: an assertion can interrupt a processor.
+    bool is_heard(unsigned line) const;
     /// One more driver of `line` (below `lines`; at most most_drivers each); it lives as long as the wires.
     InterruptLine& connect(unsigned line);
 

@@ -14,8 +14,7 @@ constexpr std::uint32_t index_arbitration = 2;
 constexpr std::uint32_t index_table = 0x10;
 
 constexpr std::uint32_t version = 0x20U | (IoApic::lines - 1U) << 16U;
-constexpr std::uint64_t read_only =
-    RedirectionEntry::delivery_status.mask | RedirectionEntry::remote_irr.mask;
+constexpr std::uint64_t read_only = 0x5000;  // delivery status, remote IRR
 constexpr std::uint64_t all_bits = 0xff00'0000'0001'ffffULL;
 
 /// Only these two modes have a level; the others are edges whatever the entry says.

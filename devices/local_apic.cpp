@@ -6,13 +6,13 @@ namespace hyperstep::devices {
 namespace {
 
 // SDM "Local Vector Table".
-constexpr Bits<7, 0> lvt_vector;
-constexpr Bits<10, 8, DeliveryMode> lvt_delivery;
-constexpr Bits<14> lvt_remote_irr;
-constexpr Bits<15, 15, TriggerMode> lvt_trigger;
-constexpr Bits<16> lvt_mask;
+using LvtVector = Bits<7, 0>;
+using LvtDelivery = Bits<10, 8, DeliveryMode>;
+using LvtRemoteIrr = Bits<14>;
+using LvtTrigger = Bits<15, 15, TriggerMode>;
+using LvtMask = Bits<16>;
 // SDM "Spurious-Interrupt Vector Register".
-constexpr Bits<8> software_enable;
+using SoftwareEnable = Bits<8>;
 // SDM "Error Status Register (ESR)".
 constexpr std::uint32_t send_illegal_vector = 1U << 5;
 constexpr std::uint32_t received_illegal_vector = 1U << 6;
@@ -67,7 +67,7 @@ void LocalApic::clear_registers() {
     state_.tsc_offset = before.tsc_offset;
     state_.destination_format = 0xffff'ffff;
     state_.spurious = 0xff;
-    state_.local_vectors.fill(static_cast<std::uint32_t>(lvt_mask.mask));
+    state_.local_vectors.fill(static_cast<std::uint32_t>(LvtMask::mask));
 }
 
 void LocalApic::reset() {
@@ -89,9 +89,9 @@ void LocalApic::init() {
 }
 
 void LocalApic::set_virtual_wire_mode() {
-    write_spurious(static_cast<std::uint32_t>(software_enable.mask) | 0xff);
-    write_local_vector(lvt_lint0, static_cast<std::uint32_t>(lvt_delivery.put(0, DeliveryMode::external)));
-    write_local_vector(lvt_lint1, static_cast<std::uint32_t>(lvt_delivery.put(0, DeliveryMode::nmi)));
+    write_spurious(static_cast<std::uint32_t>(SoftwareEnable::mask) | 0xff);
+    write_local_vector(lvt_lint0, static_cast<std::uint32_t>(LvtDelivery::put(0, DeliveryMode::external)));
+    write_local_vector(lvt_lint1, static_cast<std::uint32_t>(LvtDelivery::put(0, DeliveryMode::nmi)));
 }
 
 void LocalApic::changed() {
@@ -119,8 +119,8 @@ bool LocalApic::external_waits() const {
     if (state_.external_requested) return true;
     for (const Lvt source : {lvt_lint0, lvt_lint1}) {
         const std::uint32_t entry = state_.local_vectors[source];
-        if (pin(source) == Level::asserted && !lvt_mask.get(entry) &&
-            lvt_delivery.get(entry) == DeliveryMode::external)
+        if (pin(source) == Level::asserted && !LvtMask::get(entry) &&
+            LvtDelivery::get(entry) == DeliveryMode::external)
             return true;
     }
     return false;
@@ -168,8 +168,8 @@ void LocalApic::end_of_interrupt() {
         if (!suppressed) bus_.end_of_interrupt(vector);
         for (const Lvt source : {lvt_lint0, lvt_lint1}) {
             std::uint32_t& entry = state_.local_vectors[source];
-            if (!lvt_remote_irr.get(entry) || lvt_vector.get(entry) != vector) continue;
-            entry = static_cast<std::uint32_t>(lvt_remote_irr.put(entry, false));
+            if (!LvtRemoteIrr::get(entry) || LvtVector::get(entry) != vector) continue;
+            entry = static_cast<std::uint32_t>(LvtRemoteIrr::put(entry, false));
             serve_level(source);
         }
     }
@@ -179,7 +179,7 @@ void LocalApic::end_of_interrupt() {
 // ---- the bus's side ---------------------------------------------------------------------------------------
 
 bool LocalApic::is_software_enabled() const {
-    return mode() != ApicMode::disabled && software_enable.get(state_.spurious);
+    return mode() != ApicMode::disabled && SoftwareEnable::get(state_.spurious);
 }
 
 // SDM "Logical x2APIC ID".
@@ -295,19 +295,19 @@ void LocalApic::raise_local(Lvt source) {
 
 bool LocalApic::is_level_triggered(Lvt source) const {
     const std::uint32_t entry = state_.local_vectors[source];
-    return (source == lvt_lint0 || source == lvt_lint1) && lvt_delivery.get(entry) == DeliveryMode::fixed &&
-           lvt_trigger.get(entry) == TriggerMode::level;
+    return (source == lvt_lint0 || source == lvt_lint1) && LvtDelivery::get(entry) == DeliveryMode::fixed &&
+           LvtTrigger::get(entry) == TriggerMode::level;
 }
 
 void LocalApic::deliver_local(Lvt source) {
     std::uint32_t& entry = state_.local_vectors[source];
-    if (lvt_mask.get(entry)) return;
+    if (LvtMask::get(entry)) return;
     const auto vector = static_cast<std::uint8_t>(entry);
-    switch (lvt_delivery.get(entry)) {
+    switch (LvtDelivery::get(entry)) {
         case DeliveryMode::fixed:
             if (vector < first_legal_vector) return report_error(received_illegal_vector);
             if (is_level_triggered(source)) {
-                entry = static_cast<std::uint32_t>(lvt_remote_irr.put(entry, true));
+                entry = static_cast<std::uint32_t>(LvtRemoteIrr::put(entry, true));
                 return request(vector, TriggerMode::level);
             }
             return request(vector, TriggerMode::edge);
@@ -320,7 +320,7 @@ void LocalApic::deliver_local(Lvt source) {
 
 void LocalApic::serve_level(Lvt source) {
     const bool due = is_level_triggered(source) && pin(source) == Level::asserted &&
-                     !lvt_remote_irr.get(state_.local_vectors[source]);
+                     !LvtRemoteIrr::get(state_.local_vectors[source]);
     if (due) deliver_local(source);
 }
 

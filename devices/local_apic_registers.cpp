@@ -5,9 +5,9 @@
 namespace hyperstep::devices {
 namespace {
 
-constexpr Bits<16> lvt_mask;
-constexpr Bits<14> lvt_remote_irr;
-constexpr Bits<8> software_enable;
+using LvtMask = Bits<16>;
+using LvtRemoteIrr = Bits<14>;
+using SoftwareEnable = Bits<8>;
 constexpr std::uint32_t illegal_register_address = 1U << 7;
 constexpr std::uint32_t delivery_status = 1U << 12;
 
@@ -127,7 +127,7 @@ void LocalApic::write_local_vector(Lvt source, std::uint32_t value) {
     const TimerMode before = timer_mode();
     if (source == lvt_timer) forget_missed_periods();
     entry = (value & local_vector_bits[source] & ~local_vector_read_only) | (entry & local_vector_read_only);
-    if (!is_software_enabled()) entry |= static_cast<std::uint32_t>(lvt_mask.mask);
+    if (!is_software_enabled()) entry |= static_cast<std::uint32_t>(LvtMask::mask);
     if (source == lvt_timer) {
         if (!model_.has_tsc_deadline) entry &= ~(1U << 18U);
         // SDM "TSC-Deadline Mode": a change to or from this mode disarms the timer.
@@ -139,7 +139,7 @@ void LocalApic::write_local_vector(Lvt source, std::uint32_t value) {
             state_.initial_count = 0;
         }
     } else if (source == lvt_lint0 || source == lvt_lint1) {
-        if (!is_level_triggered(source)) entry = static_cast<std::uint32_t>(lvt_remote_irr.put(entry, false));
+        if (!is_level_triggered(source)) entry = static_cast<std::uint32_t>(LvtRemoteIrr::put(entry, false));
         serve_level(source);
     }
     changed();
@@ -148,8 +148,8 @@ void LocalApic::write_local_vector(Lvt source, std::uint32_t value) {
 void LocalApic::write_spurious(std::uint32_t value) {
     state_.spurious = value & (0x3ffU | (model_.has_eoi_suppression ? 1U << 12U : 0U));
     // SDM "Local APIC State After It Has Been Software Disabled".
-    if (!software_enable.get(state_.spurious))
-        for (std::uint32_t& entry : state_.local_vectors) entry |= static_cast<std::uint32_t>(lvt_mask.mask);
+    if (!SoftwareEnable::get(state_.spurious))
+        for (std::uint32_t& entry : state_.local_vectors) entry |= static_cast<std::uint32_t>(LvtMask::mask);
     changed();
 }
 
@@ -235,7 +235,7 @@ MsrResult<void> LocalApic::write_msr(std::uint32_t msr, std::uint64_t value) {
 
 MsrResult<void> LocalApic::set_base(std::uint64_t value) {
     std::uint64_t reserved = 0x2ff | ~((1ULL << model_.physical_address_width) - 1);
-    if (!model_.has_x2apic) reserved |= ApicBase::x2apic_enable.mask;
+    if (!model_.has_x2apic) reserved |= 1U << 10U;
     if ((value & reserved) != 0) return tl::unexpected{GeneralProtection{}};
     const ApicMode before = mode();
     const ApicBase next{{value}};

@@ -4,7 +4,7 @@
 namespace hyperstep::devices {
 namespace {
 
-constexpr Bits<16> lvt_mask;
+using LvtMask = Bits<16>;
 
 }  // namespace
 
@@ -91,7 +91,7 @@ void LocalApic::set_tsc_offset(std::uint64_t offset) {
 // requested already. Whatever ends that (a register write, an acknowledge) settles the timer first.
 std::uint64_t LocalApic::next_deadline() const {
     const std::uint32_t entry = state_.local_vectors[lvt_timer];
-    if (lvt_mask.get(entry)) return Timeline::never;
+    if (LvtMask::get(entry)) return Timeline::never;
     const std::uint32_t vector = entry & 0xffU;
     const bool requested = (state_.request[vector / 32] >> (vector % 32) & 1U) != 0;
     return requested ? Timeline::never : state_.timer_expires;

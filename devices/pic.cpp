@@ -174,6 +174,11 @@ bool PicPair::has_interrupt() const {
     return due(state_.master, Place::master) >= 0;
 }
 
+bool PicPair::is_masked(unsigned line) const {
+    if (line < 8) return (state_.master.mask & bit(line)) != 0;
+    return (state_.slave.mask & bit(line % 8)) != 0 || (state_.master.mask & bit(cascade_input)) != 0;
+}
+
 void PicPair::set_line(unsigned line, Level level) {
     if (line == cascade_input) return;
     set_input(line < 8 ? state_.master : state_.slave, line % 8, level);

@@ -75,6 +75,8 @@ public:
 
     /// `line` is below `lines`; 2 is the cascade and has no input of its own.
     void set_line(unsigned line, Level level);
+    /// The mask register keeps a request of `line` from INTR; for the slave's lines, that of the cascade too.
+    bool is_masked(unsigned line) const;
     /// INTR is asserted.
     bool has_interrupt() const;
     /// Both acknowledge cycles. A request that has gone gives input 7 of its controller, and nothing is in

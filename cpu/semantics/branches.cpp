@@ -47,6 +47,14 @@ Outcome loop(Cpu& cpu, const Op& op) {
     return {};
 }
 
+/// Undocumented; processors do it: F3 makes LOOPNE a LOOPE, F2 makes LOOPE a LOOPNE.
+template <LoopCondition condition>
+Handler select_loop(const Form& form) {
+    if ((form.flags & op_flag::rep) != 0) return loop<LoopCondition::equal>;
+    if ((form.flags & op_flag::repne) != 0) return loop<LoopCondition::not_equal>;
+    return loop<condition>;
+}
+
 Outcome jump_if_count_zero(Cpu& cpu, const Op& op) {
     return read_sized(cpu.state, rcx, op.address_bytes) == 0 ? jump_relative(cpu, op) : Outcome{};
 }
@@ -138,8 +146,8 @@ constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_JECXZ, Feature::always, only<jump_if_count_zero>, Flow::ends},
     {ZYDIS_MNEMONIC_JRCXZ, Feature::always, only<jump_if_count_zero>, Flow::ends},
     {ZYDIS_MNEMONIC_LOOP, Feature::always, only<loop<LoopCondition::always>>, Flow::ends},
-    {ZYDIS_MNEMONIC_LOOPE, Feature::always, only<loop<LoopCondition::equal>>, Flow::ends},
-    {ZYDIS_MNEMONIC_LOOPNE, Feature::always, only<loop<LoopCondition::not_equal>>, Flow::ends},
+    {ZYDIS_MNEMONIC_LOOPE, Feature::always, select_loop<LoopCondition::equal>, Flow::ends},
+    {ZYDIS_MNEMONIC_LOOPNE, Feature::always, select_loop<LoopCondition::not_equal>, Flow::ends},
     {ZYDIS_MNEMONIC_JMP, Feature::always, select_jmp, Flow::ends},
     {ZYDIS_MNEMONIC_CALL, Feature::always, select_call, Flow::ends},
     {ZYDIS_MNEMONIC_RET, Feature::always, select_ret, Flow::ends},

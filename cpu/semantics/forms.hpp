@@ -155,10 +155,11 @@ Outcome register_of_source_in_form(Cpu& cpu, const Op& op) {
     set_status(cpu, result.flags);
     return {};
 }
-/// `place`: of the source. 16, 32 and 64 bits.
+/// `place`: of the source. 16, 32 and 64 bits; which, the destination says: with VEX it is not the operand
+/// size.
 template <class Operation, unsigned place = 1>
 Handler register_of_source(const Form& form) {
-    return by_word_bytes(form.operand_bytes, [&](auto size) {
+    return by_word_bytes(form.bits[0] / 8U, [&](auto size) {
         return by_location(form.kind[place], [](auto from) -> Handler {
             return register_of_source_in_form<Operation, decltype(size), decltype(from)::value, place>;
         });

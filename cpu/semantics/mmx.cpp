@@ -13,6 +13,7 @@ constexpr std::uint8_t all_empty = 0xff;
 
 Outcome emms(Cpu& cpu, const Op& /*op*/) {
     HS_TRY(check_mmx(cpu));
+    enter_mmx(cpu.state);
     cpu.state.fpu.empty = all_empty;
     return {};
 }

@@ -201,7 +201,7 @@ Outcome multiply_without_flags(Cpu& cpu, const Op& op) {
     return {};
 }
 Handler select_mulx(const Form& form) {
-    return by_word_bytes(form.operand_bytes, [&](auto size) {
+    return by_word_bytes(form.bits[0] / 8U, [&](auto size) {
         return by_location(form.kind[2], [](auto from) -> Handler {
             return multiply_without_flags<decltype(size), decltype(from)::value>;
         });

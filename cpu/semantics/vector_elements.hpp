@@ -22,7 +22,8 @@ std::uint32_t sign_bits(const std::array<std::uint64_t, words>& value) {
 }
 
 /// Stores the bytes whose byte of `mask` has its highest bit set to DS:rDI (or the segment that overrides DS).
-/// SDM "MASKMOVDQU". Bytes that are not selected are not touched and cannot fault.
+/// SDM "MASKMOVDQU". The faults are those of a store of all bytes, even if none is selected: the manual leaves
+/// that to the processor.
 template <unsigned bytes>
 Outcome store_selected_bytes(Cpu& cpu,
                              const Op& op,
@@ -31,6 +32,9 @@ Outcome store_selected_bytes(Cpu& cpu,
     const auto from = lanes_of<std::uint8_t>(value);
     const std::uint32_t selected = sign_bits<std::uint8_t>(mask);
     const std::uint64_t start = cpu.state.gpr[rdi];
+    const auto whole =
+        prepare_store<ByteArray<bytes>>(cpu, op.segment, start & mask_of_bytes(op.address_bytes));
+    if (!whole) return tl::unexpected{whole.error()};
     std::array<Place, bytes> places{};
     for (unsigned i = 0; i < bytes; ++i) {
         if ((selected >> i & 1U) == 0) continue;

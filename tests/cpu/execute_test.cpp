@@ -50,6 +50,17 @@ TEST(Execute, ASibWithoutBaseHasNoneWhateverRexSays) {
     EXPECT_EQ(machine.get(BareMachine::data, 1), 0xabU);
 }
 
+TEST(Execute, PauseWithRexBIsAnExchange) {
+    BareMachine machine;
+    machine.enter_long_mode();
+    machine.cpu.state.gpr[rax] = 1;
+    machine.cpu.state.gpr[r8] = 2;
+    ASSERT_TRUE(machine.run_code({0xf3, 0x49, 0x90}));
+    EXPECT_EQ(machine.cpu.state.gpr[rax], 2U);
+    EXPECT_EQ(machine.cpu.state.gpr[r8], 1U);
+    EXPECT_EQ(machine.cpu.state.rip, BareMachine::code + 3);
+}
+
 TEST(Execute, CodeThatWritesItselfRunsAsWritten) {
     BareMachine machine;
     machine.enter_long_mode();

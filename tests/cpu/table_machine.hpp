@@ -55,7 +55,7 @@ private:
 };
 
 /// The error code of a fault with one.
-inline Fault fault(Vector vector, std::uint32_t error_code) {
+constexpr Fault fault(Vector vector, std::uint32_t error_code) {
     return {.vector = vector, .has_error_code = true, .error_code = error_code};
 }
 

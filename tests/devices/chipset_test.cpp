@@ -122,6 +122,33 @@ TEST(Chipset, ResetIsTheBeginning) {
     EXPECT_EQ(differing, std::vector<std::string>{"rtc"}) << "the battery keeps its memory";
 }
 
+TEST(Chipset, AMaskedTimerWakesNobody) {
+    Board board;
+    board.out(0x43, 0x34), board.out(0x40, 0), board.out(0x40, 1);
+    board.out(0x21, 0xff), board.out(0xa1, 0xff);
+    EXPECT_NE(board.chipset->next_deadline(), Timeline::never);
+    EXPECT_EQ(board.chipset->next_wakeup(), Timeline::never);
+    board.out(0x21, 0xfe);
+    EXPECT_EQ(board.chipset->next_wakeup(), board.chipset->next_deadline());
+    board.out(0x21, 0xff);
+    board.chipset->io_apic().write(0, 4, 0x14);
+    board.chipset->io_apic().write(0x10, 4, 0x55);
+    EXPECT_EQ(board.chipset->next_wakeup(), board.chipset->next_deadline());
+}
+
+TEST(Chipset, LinesAreHeardThroughTheirMasks) {
+    Board board;
+    InterruptWires& wires = board.chipset->wires();
+    EXPECT_TRUE(wires.is_heard(12)) << "after power-up the 8259A masks nothing";
+    board.out(0x21, 0x04);
+    EXPECT_FALSE(wires.is_heard(12)) << "the cascade is masked";
+    EXPECT_TRUE(wires.is_heard(3));
+    EXPECT_FALSE(wires.is_heard(20));
+    board.chipset->io_apic().write(0, 4, 0x10 + 2 * 20);
+    board.chipset->io_apic().write(0x10, 4, 0x55);
+    EXPECT_TRUE(wires.is_heard(20));
+}
+
 // As a PC's firmware and system use them: the tick of the timer, by either controller.
 TEST(Chipset, TheTimerTicksThroughBothControllers) {
     Board board;

@@ -91,6 +91,8 @@ bool is_excluded(const Parsed& parsed) {
     if (in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return true;
     // Not exact: makers round them differently, each within the manual's bound.
     if (is_transcendental(in.mnemonic)) return true;
+    // The register forms of 0F 0D are NOPs on Intel processors, and undefined on AMD's.
+    if (in.opcode_map == ZYDIS_OPCODE_MAP_0F && in.opcode == 0x0d && in.raw.modrm.mod == 3) return true;
     // Near branches with an operand-size prefix in 64-bit mode: Intel ignores it, AMD does not.
     if (in.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE && in.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 &&
         (in.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE) != 0)
@@ -302,15 +304,45 @@ void compare_floats(const Trial& trial, const UserState& host, const UserState& 
     }
 }
 
-/// Instructions of many accesses, whose order the manual leaves open: which of them faults is the processor's
-/// affair.
-bool makes_many_accesses(ZydisMnemonic mnemonic) {
-    return mnemonic == ZYDIS_MNEMONIC_FLDENV || mnemonic == ZYDIS_MNEMONIC_FNSTENV;
+/// Outcomes that the manual leaves open, and in which processors of different makers are known to differ.
+bool makers_differ(const Trial& trial, const Parsed& parsed, const Result& host, const Result& ours) {
+    const bool both_fault = host.vector != Result::no_fault && ours.vector != Result::no_fault;
+    switch (parsed.instruction.mnemonic) {
+        // Which of two operands that both fault is looked at first.
+        case ZYDIS_MNEMONIC_CMPSB:
+        case ZYDIS_MNEMONIC_CMPSW:
+        case ZYDIS_MNEMONIC_CMPSD:
+        case ZYDIS_MNEMONIC_CMPSQ:
+        // Which of their many words is.
+        case ZYDIS_MNEMONIC_FLDENV:
+        case ZYDIS_MNEMONIC_FNSTENV:
+        // Whether the target or the stack is.
+        case ZYDIS_MNEMONIC_CALL: return both_fault;
+        // What was pushed before the last check failed.
+        case ZYDIS_MNEMONIC_ENTER: return both_fault && host.vector == ours.vector;
+        // The result of 16 bits if the count is greater.
+        case ZYDIS_MNEMONIC_SHLD:
+        case ZYDIS_MNEMONIC_SHRD: {
+            const ZydisDecodedOperand& count = parsed.operands[2];
+            const std::uint64_t value =
+                count.type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? count.imm.value.u : trial.before.gpr[1];
+            return parsed.instruction.operand_width == 16 && (value & 31) > 16;
+        }
+        // 0F 0D with a register: reserved no operations of Intel's.
+        case ZYDIS_MNEMONIC_NOP: return parsed.instruction.opcode == 0x0d && host.vector == 6;
+        default: return false;
+    }
 }
 
-bool faults_differ(const Parsed& parsed, const Result& host, const Result& ours) {
-    const bool both_fault = host.vector != Result::no_fault && ours.vector != Result::no_fault;
-    if (both_fault && makes_many_accesses(parsed.instruction.mnemonic)) return false;
+/// FCOMI and its like with an unmasked invalid operation: Intel's manual has the flags unchanged, AMD sets
+/// them.
+bool is_unmasked_comparison(const Parsed& parsed, const Result& ours) {
+    const std::string_view name = name_of(parsed.instruction.mnemonic);
+    return (name.substr(0, 5) == "fcomi" || name.substr(0, 6) == "fucomi") &&
+           (word_at(ours.after.fxsave, 2, 2) & 0x80) != 0;
+}
+
+bool faults_differ(const Result& host, const Result& ours) {
     if (host.vector != ours.vector) return true;
     if (host.vector == Result::no_fault) return false;
     if (host.vector == 14 && host.fault_address != ours.fault_address) return true;
@@ -319,6 +351,39 @@ bool faults_differ(const Parsed& parsed, const Result& host, const Result& ours)
     // Of addresses in its half the host's kernel says "present" whatever is there.
     const std::uint32_t hidden = host.vector == 14 && host.fault_address >> 63 != 0 ? 1 : 0;
     return has_code && (host.error_code | hidden) != (ours.error_code | hidden);
+}
+
+/// What the manual leaves to each processor, or has otherwise than the makers of some hosts.
+bool may_differ(const Parsed& parsed, const Result& host, const Result& ours) {
+    bool has_memory = false;
+    bool has_wide_memory = false;
+    bool has_mmx = false;
+    for (std::size_t i = 0; i < parsed.instruction.operand_count_visible; ++i) {
+        const ZydisDecodedOperand& operand = parsed.operands[i];
+        has_memory = has_memory || operand.type == ZYDIS_OPERAND_TYPE_MEMORY;
+        has_wide_memory =
+            has_wide_memory || (operand.type == ZYDIS_OPERAND_TYPE_MEMORY && operand.size >= 128);
+        has_mmx = has_mmx || (operand.type == ZYDIS_OPERAND_TYPE_REGISTER &&
+                              ZydisRegisterGetClass(operand.reg.value) == ZYDIS_REGCLASS_MMX);
+    }
+    // "An alignment-check exception may or may not be generated": SDM "MOVUPS", of 16 bytes and more.
+    if (has_wide_memory && (host.vector == 17) != (ours.vector == 17)) return true;
+    // Whether a fault of an MMX instruction comes before its transition to MMX is not said.
+    if (has_mmx && host.vector != Result::no_fault && host.vector == ours.vector) return true;
+    switch (parsed.instruction.mnemonic) {
+        // The manual bounds the error of these.
+        case ZYDIS_MNEMONIC_RCPPS:
+        case ZYDIS_MNEMONIC_RCPSS:
+        case ZYDIS_MNEMONIC_RSQRTPS:
+        case ZYDIS_MNEMONIC_RSQRTSS:
+        case ZYDIS_MNEMONIC_VRCPPS:
+        case ZYDIS_MNEMONIC_VRCPSS:
+        case ZYDIS_MNEMONIC_VRSQRTPS:
+        case ZYDIS_MNEMONIC_VRSQRTSS: return true;
+        // SDM: a transition to MMX, whatever the source. AMD: none with a source in memory.
+        case ZYDIS_MNEMONIC_CVTPI2PS: return has_memory;
+        default: return false;
+    }
 }
 
 }  // namespace
@@ -414,14 +479,15 @@ std::string difference(const Trial& trial, const Result& host, const Result& our
     Parsed parsed;
     std::string text;
     if (!parse(trial.size, {trial.code.data(), trial.code_bytes}, parsed)) return text;
-    if (faults_differ(parsed, host, ours)) {
+    if (makers_differ(trial, parsed, host, ours) || may_differ(parsed, host, ours)) return text;
+    if (faults_differ(host, ours)) {
         note(text, "vector", Result::no_fault, host.vector, ours.vector);
         note(text, "error code", 0, host.error_code, ours.error_code);
         note(text, "fault address", 0, host.fault_address, ours.fault_address);
     }
     // Without RF: in the frame of a fault it is set.
     const std::uint64_t flags = ~undefined_flags(parsed) & ~(1ULL << 16);
-    if ((host.after.rflags & flags) != (ours.after.rflags & flags))
+    if ((host.after.rflags & flags) != (ours.after.rflags & flags) && !is_unmasked_comparison(parsed, ours))
         note(text, "RFLAGS", trial.before.rflags, host.after.rflags, ours.after.rflags);
     if (host.after.rip != ours.after.rip) note(text, "RIP", trial.before.rip, host.after.rip, ours.after.rip);
     const bool bits_64 = trial.size == CodeSize::bits_64;
