@@ -317,6 +317,11 @@ Decoded decode(const Model& model, DecodeMode mode, std::span<const std::byte> b
     op.length = length;
     op.flags = static_cast<std::uint8_t>(op.flags | form.flags);
     form.flags = op.flags;
+    // The x87 unit keeps the last ModRM byte in its opcode register.
+    const bool is_x87 = instruction.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+                        instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && form.opcode >= 0xd8 &&
+                        form.opcode <= 0xdf;
+    if (is_x87) op.immediate = form.modrm;
 
     for (const Row* row : row_table().of(instruction.mnemonic)) {
         if (!model.has(row->feature)) continue;

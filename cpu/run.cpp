@@ -11,9 +11,15 @@ namespace {
 using exec::Stop;
 using Block = exec::Block<Op>;
 
+/// What a link from block to block holds for: an epoch of this processor. Another that shares the blocks may map
+/// the same address elsewhere while its own epoch happens to be the same number.
+std::uint64_t epoch_of_links(const Cpu& cpu) {
+    return cpu.code_epoch() << 16 | (cpu.number & 0xffff);
+}
+
 /// The block at RIP: the one that followed the last block before, if nothing has changed since.
 Expected<const Block*> next_block(Cpu& cpu, const Block*& previous) {
-    const std::uint64_t epoch = cpu.code_epoch();
+    const std::uint64_t epoch = epoch_of_links(cpu);
     if (previous != nullptr && previous->next_address == cpu.state.rip && previous->next_epoch == epoch)
         [[likely]] {
         previous = previous->next;
@@ -22,7 +28,7 @@ Expected<const Block*> next_block(Cpu& cpu, const Block*& previous) {
     const auto block = fetch_block(cpu);
     if (!block) return block;
     const bool can_link = (*block)->key != 0 && (*block)->second_page == ~0ULL;
-    if (previous != nullptr && can_link && cpu.code_epoch() == epoch) {
+    if (previous != nullptr && can_link && epoch_of_links(cpu) == epoch) {
         previous->next = *block;
         previous->next_address = cpu.state.rip;
         previous->next_epoch = epoch;

@@ -43,6 +43,7 @@ void keep(Cpu& cpu,
           mmu::ContextNumber context,
           const PageHandle& page,
           const mmu::X86Translation& translation) {
+    if (!cpu.use_tlb) return;
     mmu::TlbEntry& entry = cpu.tlb.at(Gva{linear});
     const std::uint64_t tag = mmu::Tlb::tag(Gva{linear}, context);
     if (entry.read_tag != tag && entry.fetch_tag != tag && entry.write_tag != tag) entry = {};
@@ -62,10 +63,11 @@ enum class Tables : std::uint8_t { elsewhere, were_here };
 /// Announces a write. When the page holds tables that a walk has read, perhaps the very one that found this
 /// page, the translation must not be kept: nobody watches those tables any more.
 Tables announce(Cpu& cpu, Hpa frame) {
-    const std::uint64_t generation = cpu.blocks.generation();
+    const std::uint64_t epoch = cpu.code_epoch();
     const unsigned watches = cpu.memory.watches(frame);
     cpu.memory.about_to_write(frame);
-    if (generation != cpu.blocks.generation()) cpu.leave_block = true;
+    // The instructions behind this one may be others, or lie elsewhere.
+    if (epoch != cpu.code_epoch()) cpu.leave_block = true;
     return (watches & ~static_cast<unsigned>(mmu::Watch::code)) != 0 ? Tables::were_here : Tables::elsewhere;
 }
 

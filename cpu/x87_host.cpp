@@ -19,13 +19,13 @@ template <unsigned opcode, unsigned modrm>
 void on_host(FsaveImage& image, void* operand, std::uint8_t& ah) {
     std::uint32_t eax = static_cast<std::uint32_t>(ah) << 8;
     asm volatile(
-        "frstor %[image]\n\t"
+        "frstor (%[image])\n\t"
         "sahf\n\t"
         ".byte %c[opcode], %c[modrm]\n\t"
         "lahf\n\t"
-        "fnsave %[image]"
-        : [image] "+m"(image), "+a"(eax)
-        : "d"(operand), [opcode] "i"(opcode), [modrm] "i"(modrm)
+        "fnsave (%[image])"
+        : "+a"(eax)
+        : [image] "r"(image.data()), "d"(operand), [opcode] "i"(opcode), [modrm] "i"(modrm)
         : "memory", "cc", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)");
     ah = static_cast<std::uint8_t>(eax >> 8);
 }

@@ -19,8 +19,9 @@ namespace {
 /// An operand in memory: at most ten bytes.
 using Operand = std::array<std::uint8_t, 16>;
 
-constexpr std::uint16_t fop(unsigned opcode, unsigned modrm) {
-    return static_cast<std::uint16_t>((opcode & 7) << 8 | modrm);
+/// The lower 11 bits of the instruction's opcode: of the escape byte and all of ModRM.
+std::uint16_t fop(const Op& op, unsigned opcode) {
+    return static_cast<std::uint16_t>((opcode & 7) << 8 | (op.immediate & 0xff));
 }
 
 /// Condition codes that an instruction leaves undefined keep their value, so that every host gives the same.
@@ -42,17 +43,23 @@ constexpr std::uint16_t undefined_conditions() {
     return c0 | c2 | c3;
 }
 
-/// Runs the instruction on the host with the guest's registers; the guest then has its results.
+/// Runs the instruction on the host with the guest's registers; the guest then has its results. Returns the
+/// exceptions that it raised. Those that were there before stay out of it: a pending unmasked one, which CR0.NE
+/// = 0 lets through, would be the host's.
 template <unsigned opcode, unsigned modrm>
-void run_on_host(FpuState& fpu, void* operand, std::uint8_t& ah) {
+std::uint16_t run_on_host(FpuState& fpu, void* operand, std::uint8_t& ah) {
     constexpr std::uint16_t kept = undefined_conditions<opcode, modrm>();
     const std::uint16_t before = fpu.status;
+    fpu.status = static_cast<std::uint16_t>(before & ~(x87::exceptions | x87::summary | x87::busy));
     FsaveImage image = fsave_image(fpu);
     static const HostX87 run = host_x87(opcode, modrm);
     run(image, operand, ah);
     load_fsave_image(fpu, image);
-    fpu.status = static_cast<std::uint16_t>((fpu.status & ~kept) | (before & kept));
+    const auto raised = static_cast<std::uint16_t>(fpu.status & x87::exceptions);
+    fpu.status =
+        static_cast<std::uint16_t>((fpu.status & ~kept) | (before & kept) | (before & x87::exceptions));
     update_summary(fpu);
+    return raised;
 }
 
 template <unsigned opcode, unsigned modrm>
@@ -62,11 +69,11 @@ Outcome on_registers(Cpu& cpu, const Op& op) {
     constexpr bool writes_flags =
         (opcode == 0xdb || opcode == 0xdf) && modrm >= 0xe8 && modrm < 0xf8;  // FCOMI
     auto ah = static_cast<std::uint8_t>(reads_flags ? cpu.state.rflags : 0);
-    run_on_host<opcode, modrm>(cpu.state.fpu, nullptr, ah);
-    const bool invalid_unmasked = (cpu.state.fpu.status & ~cpu.state.fpu.control & x87::ie) != 0;
+    const std::uint16_t raised = run_on_host<opcode, modrm>(cpu.state.fpu, nullptr, ah);
+    const bool invalid_unmasked = (raised & ~cpu.state.fpu.control & x87::ie) != 0;
     if (writes_flags && !invalid_unmasked)
         cpu.state.rflags = with_status(cpu.state.rflags, ah & (flag::zf | flag::pf | flag::cf));
-    note_x87_instruction(cpu, op, fop(opcode, modrm));
+    note_x87_instruction(cpu, op, fop(op, opcode));
     return {};
 }
 
@@ -79,7 +86,7 @@ Outcome from_memory(Cpu& cpu, const Op& op) {
     std::memcpy(operand.data(), value->data(), bytes);
     std::uint8_t ah = 0;
     run_on_host<opcode, modrm>(cpu.state.fpu, operand.data(), ah);
-    note_x87_instruction(cpu, op, fop(opcode, modrm));
+    note_x87_instruction(cpu, op, fop(op, opcode));
     return {};
 }
 
@@ -95,19 +102,15 @@ Outcome to_memory(Cpu& cpu, const Op& op) {
     const auto place = prepare_operand<std::array<std::uint8_t, bytes>>(cpu, op);
     if (!place) return tl::unexpected{place.error()};
     FpuState& fpu = cpu.state.fpu;
-    const std::uint16_t sticky = fpu.status & x87::exceptions;
-    fpu.status = static_cast<std::uint16_t>(fpu.status & ~x87::exceptions);
     Operand operand{};
     std::uint8_t ah = 0;
-    run_on_host<opcode, modrm>(fpu, operand.data(), ah);
-    if (stores(fpu.status, fpu.control)) {
+    const std::uint16_t raised = run_on_host<opcode, modrm>(fpu, operand.data(), ah);
+    if (stores(raised, fpu.control)) {
         std::array<std::uint8_t, bytes> value{};
         std::memcpy(value.data(), operand.data(), bytes);
         write(cpu, *place, value);
     }
-    fpu.status |= sticky;
-    update_summary(fpu);
-    note_x87_instruction(cpu, op, fop(opcode, modrm));
+    note_x87_instruction(cpu, op, fop(op, opcode));
     return {};
 }
 
@@ -116,7 +119,7 @@ Outcome transcendental(Cpu& cpu, const Op& op) {
     HS_TRY(require_x87_waiting(cpu));
     compute(cpu.state.fpu);
     update_summary(cpu.state.fpu);
-    note_x87_instruction(cpu, op, fop(0xd9, 0));
+    note_x87_instruction(cpu, op, fop(op, 0xd9));
     return {};
 }
 
