@@ -131,7 +131,7 @@ void Pc::give_firmware_configuration() {
 /// serial port set to 8 bits, the bootstrap processor's APIC in virtual-wire mode, caches on, application
 /// processors waiting for SIPI.
 void Pc::leave_firmware_state() {
-    constexpr std::array<std::pair<std::uint16_t, std::uint32_t>, 11> initialization{{
+    constexpr std::array<std::pair<std::uint16_t, std::uint32_t>, 13> initialization{{
         {0x20, 0x11},
         {0x21, 0x08},
         {0x21, 0x04},
@@ -143,6 +143,8 @@ void Pc::leave_firmware_state() {
         {0x21, 0xff},
         {0xa1, 0xff},
         {0x3fb, 0x03},  // COM1: 8 bits, no parity
+        {0x92, 0x02},   // A20 is open by this port alone, so that it also closes it
+        {0x64, 0xdd},   // the keyboard controller leaves it to that port
     }};
     for (const auto& [port, value] : initialization)
         chipset_->ports.write(port, devices::IoWidth::byte, value);
