@@ -326,6 +326,19 @@ TEST(Invalidation, TheProcessorUnmapsTheCodeThatItRuns) {
     EXPECT_EQ(machine.cpu.state.rip, BareMachine::code + 0x203);
 }
 
+TEST(Invalidation, AccessedAndDirtyFlagsAreWrittenIntoCode) {
+    ChangingCode machine{ChangingCode::within_page};
+    // mov [rbx], al; nop; add eax, 7: the immediate is the first byte of the entry that maps [rbx].
+    const std::uint64_t page = 7, entry = ChangingCode::table + 8 * page;
+    machine.put(entry - 5, {0x88, 0x03, 0x90, 0x83, 0xc0, 0x07, 0x70, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00});
+    machine.cpu.state.gpr[rax] = 0;
+    machine.cpu.state.gpr[rbx] = page << 12;
+    machine.cpu.state.rip = entry - 5;
+    machine.time.stop_at = machine.time.now + 3;
+    EXPECT_EQ(run(machine.cpu), exec::Stop::budget);
+    EXPECT_EQ(machine.cpu.state.gpr[rax], 0x67U);
+}
+
 TEST(Invalidation, LinksOfOneProcessorAreNotAnothers) {
     BareMachine machine;
     machine.enter_long_mode();
