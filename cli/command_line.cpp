@@ -141,6 +141,7 @@ int run_command_line(std::span<const char* const> arguments) {
         add_generate(app, status);
         add_tour(app, status);
         add_report(app, status);
+        add_run(app, status);
         return status_when_written(parse(app, arguments, status));
     } catch (const std::exception& error) {
         std::cerr << "hyperstep: internal error: " << error.what() << '\n';

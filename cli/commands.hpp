@@ -16,5 +16,6 @@ void add_cpu(CLI::App& app, int& status);
 void add_generate(CLI::App& app, int& status);
 void add_tour(CLI::App& app, int& status);
 void add_report(CLI::App& app, int& status);
+void add_run(CLI::App& app, int& status);
 
 }  // namespace hyperstep::cli

@@ -104,7 +104,7 @@ function(hs_guest_test name)
     set(emulators ${ARG_ONLY})
   endif()
   # Our own emulator from the day that it has the command.
-  if(EXISTS ${PROJECT_SOURCE_DIR}/cli/run.cpp)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/cli/run_command.cpp)
     list(APPEND emulators hyperstep)
   endif()
   foreach(emulator ${emulators})

@@ -32,6 +32,9 @@ public:
     /// IA32_APIC_BASE, for CPUID and for those who ask without a fault.
     virtual std::uint64_t apic_base() = 0;
 
+    /// The time-stamp counter is virtual time plus this from now on: it moves the APIC timer's deadline.
+    virtual void set_time_stamp_offset(std::uint64_t /*offset*/) {}
+
     /// FERR#: an unmasked x87 exception with CR0.NE = 0 (IRQ 13 on a PC).
     virtual void signal_ferr() = 0;
     /// The processor went into shutdown (a triple fault).

@@ -5,6 +5,7 @@
 #include "cpu/data_breakpoints.hpp"
 #include "cpu/debug_status.hpp"
 #include "cpu/signals.hpp"
+#include "cpu/smm.hpp"
 
 namespace hyperstep::cpu {
 namespace {
@@ -67,7 +68,8 @@ bool nmi_pending(Cpu& cpu) {
 bool interrupt_pending(Cpu& cpu) {
     return cpu.rflags()[Rflags::if_] && cpu.board.interrupt_pending();
 }
-/// A store to the line has disarmed the monitor, or an interrupt that is masked may end the wait all the same.
+/// A store to the line has disarmed the monitor, or an interrupt that is masked may end the wait all the
+/// same.
 bool end_of_mwait_pending(Cpu& cpu) {
     if (cpu.state.activity != Activity::mwait) return false;
     const MonitorState& monitor = cpu.state.monitor;
@@ -111,7 +113,9 @@ bool by_shadow_or_inactivity(const Cpu& cpu) {
 Boundary act_on_smi(Cpu& cpu) {
     cpu.state.signals.smi = false;
     if (is_taken_by_hypervisor(cpu, Signal::smi)) return Boundary::intercepted;
-    return Boundary::unimplemented;
+    enter_smm(cpu);
+    ++cpu.time.now;
+    return Boundary::event_taken;
 }
 
 Boundary act_on_init(Cpu& cpu) {
@@ -217,8 +221,10 @@ StepStart begin_step(Cpu& cpu) {
     return start;
 }
 
-void end_step(Cpu& cpu) {
-    if (cpu.single_step) cpu.state.pending_debug |= debug_status::single_step;
+void end_step(Cpu& cpu, Progress progress) {
+    const bool only_branches = (cpu.state.msr.debugctl & debug_control::branch_trap) != 0;
+    if (cpu.single_step && (!only_branches || progress == Progress::branch))
+        cpu.state.pending_debug |= debug_status::single_step;
     cpu.attention = true;
 }
 

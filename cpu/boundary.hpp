@@ -31,8 +31,11 @@ struct StepStart {
 };
 /// Called before such an instruction: RF is 0 and the shadow is over, unless the instruction makes them anew.
 StepStart begin_step(Cpu& cpu);
-/// Called after it, or an iteration of it, has completed: the single-step trap is noted.
-void end_step(Cpu& cpu);
+enum class Progress : std::uint8_t { sequential, branch };
+/// Called after it, or an iteration of it, has completed: the single-step trap is noted. With
+/// IA32_DEBUGCTL.BTF only a branch is trapped (SDM "Single-Stepping on Branches"). Model: a branch to the
+/// following instruction is none.
+void end_step(Cpu& cpu, Progress progress);
 /// Called instead when it faulted: nothing of it remains.
 void abandon_step(Cpu& cpu, const StepStart& start);
 

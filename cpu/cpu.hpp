@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/timeline.hpp"
+#include "base/trace.hpp"
 #include "cpu/board.hpp"
 #include "cpu/intercepts.hpp"
 #include "cpu/model.hpp"
@@ -116,6 +117,7 @@ struct Cpu {
     std::optional<Event> failed_software_event;
 
     // ---- bookkeeping of the engine ----
+    Trace trace;  ///< who hears of events and MSRs
     /// Something may have to be done at the next boundary: signals, interrupts, debug traps, shadows.
     bool attention = true;
     std::uint64_t decoded = 0;        ///< instructions decoded, for the benchmarks

@@ -13,4 +13,9 @@ inline constexpr std::uint64_t single_step = 1ULL << 14;     ///< BS
 inline constexpr std::uint64_t task_switch = 1ULL << 15;     ///< BT
 }  // namespace debug_status
 
+/// IA32_DEBUGCTL. SDM "IA32_DEBUGCTL MSR".
+namespace debug_control {
+inline constexpr std::uint64_t branch_trap = 1ULL << 1;  ///< BTF
+}  // namespace debug_control
+
 }  // namespace hyperstep::cpu

@@ -216,7 +216,9 @@ std::uint8_t flags_of(const ZydisDecodedInstruction& instruction) {
     // With LOOPE and LOOPNE a repeat prefix is not one to Zydis; processors heed it (branches.cpp).
     if (instruction.mnemonic == ZYDIS_MNEMONIC_LOOPE || instruction.mnemonic == ZYDIS_MNEMONIC_LOOPNE)
         flags |= last_repeat_prefix(instruction);
-    set(instruction.raw.rex.W != 0, op_flag::rex_w);
+    // Zydis keeps REX and VEX in one place.
+    const bool is_legacy = instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+    set(is_legacy && instruction.raw.rex.W != 0, op_flag::rex_w);
     if (instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
         set(true, op_flag::vex);
         set(instruction.raw.vex.W != 0, op_flag::rex_w);

@@ -1,6 +1,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/trace_words.hpp"
 #include "cpu/boundary.hpp"
 #include "cpu/debug_status.hpp"
 #include "cpu/delivery.hpp"
@@ -58,7 +59,7 @@ Event event_of(const Cpu& cpu, const Fault& fault) {
     return event;
 }
 
-/// CR2, DR6, DR7 change before the handler is entered, and whether or not it can be.
+/// CR2, DR6, DR7, IA32_DEBUGCTL change before the handler is entered, and whether or not it can be.
 /// Model: B3 to B0 are of the last debug exception, those of enabled breakpoints only; BD, BS, BT stay until
 /// software clears them.
 void note_payload(Cpu& cpu, const Event& event) {
@@ -69,6 +70,7 @@ void note_payload(Cpu& cpu, const Event& event) {
     constexpr std::uint64_t general_detect_enable = 1 << 13;
     state.dr6 = (state.dr6 & ~debug_status::breakpoints) | event.payload;
     state.dr7 &= ~general_detect_enable;
+    state.msr.debugctl &= ~debug_control::branch_trap;
 }
 
 bool is_intercepted(Cpu& cpu, const Event& event, const Event* original) {
@@ -90,15 +92,43 @@ void finish(Cpu& cpu) {
     state.activity = Activity::active;
     state.blocking.sti = false;
     state.blocking.mov_ss = false;
-    state.pending_debug &= debug_status::task_switch;
     ++cpu.time.now;
     look_at_boundary(cpu);
 }
 
+/// The interruption types of the VMCS. SDM "Format of the VM-Entry Interruption-Information Field".
+std::uint64_t type_of(EventKind kind) {
+    switch (kind) {
+        case EventKind::external_interrupt: return 0;
+        case EventKind::nmi: return 2;
+        case EventKind::exception: return 3;
+        case EventKind::software_interrupt: return 4;
+        case EventKind::privileged_software_exception: return 5;
+        case EventKind::software_exception: break;
+    }
+    return 6;
+}
+
+TraceEvent trace_of(const Cpu& cpu, const Event& event) {
+    namespace word = trace_word::inject;
+    TraceEvent told{.instructions = cpu.time.retired, .vcpu = cpu.number, .kind = TraceKind::inject};
+    told.word(word::vector, event.vector).word(word::type, type_of(event.kind));
+    if (event.has_error_code) told.word(word::error_code, event.error_code);
+    return told.word(word::rip, cpu.state.rip);
+}
+
+/// A chain of events, each of which arises when the one before is delivered, is shorter, or never ends: a
+/// handler at CPL 3 with a misaligned stack, whose #AC is delivered to that same stack.
+constexpr unsigned longest_chain = 16;
+
 Outcome deliver_after(Cpu& cpu, Event event, std::optional<Event> original) {
-    for (;;) {
+    for (unsigned length = 0; length < longest_chain; ++length) {
         if (is_intercepted(cpu, event, original ? &*original : nullptr)) return intercepted();
+        cpu.trace.report([&] { return trace_of(cpu, event); });
         note_payload(cpu, event);
+        // Breakpoints of an instruction or event that did not complete. Those that the delivery's pushes meet
+        // stay.
+        cpu.state.pending_debug = 0;
         const Outcome entered = enter_handler(cpu, event);
         if (entered) {
             finish(cpu);
@@ -113,6 +143,8 @@ Outcome deliver_after(Cpu& cpu, Event event, std::optional<Event> original) {
             case Then::shutdown: return shut_down(cpu, event);
         }
     }
+    // Model: a processor would be busy with it for ever.
+    return shut_down(cpu, event);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #pragma once
+#include <bit>
 #include <cstdint>
 #include <tl/expected.hpp>
+#include <type_traits>
 
 namespace hyperstep::cpu {
 
@@ -30,7 +32,7 @@ enum class Vector : std::uint8_t {
 
 /// Why an instruction did not complete.
 struct Fault {
-    enum class Kind : std::uint8_t {
+    enum class Kind : std::uint16_t {
         exception,    ///< `vector`, to be delivered with the state as before the instruction
         intercepted,  ///< a hypervisor intervened (cpu/intercepts.hpp); it knows the rest
         shutdown,     ///< a fault while a double fault was delivered
@@ -45,11 +47,28 @@ struct Fault {
     friend bool operator==(const Fault&, const Fault&) = default;
 };
 // Two registers hold any Expected of a word.
-static_assert(sizeof(Fault) == 8);
+static_assert(sizeof(Fault) == 8 && std::has_unique_object_representations_v<Fault>);
 
 template <class T>
 using Expected = tl::expected<T, Fault>;
-using Outcome = Expected<void>;
+
+/// Whether an instruction completed, and if not, why. Used like a tl::expected<void, Fault>, but it is one
+/// word: every handler returns one, in a register.
+class Outcome {
+public:
+    constexpr Outcome() = default;
+    // As a tl::expected does, from what raise() gives.
+    constexpr Outcome(const tl::unexpected<Fault>& fault)  // NOLINT(google-explicit-constructor)
+        : word_{~std::bit_cast<std::uint64_t>(fault.value())} {}
+    constexpr bool has_value() const { return word_ == 0; }
+    constexpr explicit operator bool() const { return has_value(); }
+    /// Only if there is no value.
+    constexpr Fault error() const { return std::bit_cast<Fault>(~word_); }
+
+private:
+    std::uint64_t word_ =
+        0;  ///< 0: completed; otherwise the inverted bits of a Fault, which are never all ones
+};
 
 /// An exception without an error code.
 inline tl::unexpected<Fault> raise(Vector vector) {

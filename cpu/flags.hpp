@@ -27,14 +27,16 @@ constexpr bool top_bit(T value) {
     return (value >> (bits_of<T> - 1) & 1) != 0;
 }
 
+/// `mask` or 0, without a branch that a processor would have to guess.
+constexpr std::uint64_t flag_if(bool condition, std::uint64_t mask) {
+    return static_cast<std::uint64_t>(condition) * mask;
+}
+
 /// SF, ZF and PF of a result.
 template <std::unsigned_integral T>
 constexpr std::uint64_t result_flags(T value) {
-    std::uint64_t flags = 0;
-    if (value == 0) flags |= flag::zf;
-    if (top_bit(value)) flags |= flag::sf;
-    if (std::popcount(static_cast<std::uint8_t>(value)) % 2 == 0) flags |= flag::pf;
-    return flags;
+    const bool even = __builtin_parity(static_cast<std::uint8_t>(value)) == 0;
+    return flag_if(value == 0, flag::zf) | flag_if(top_bit(value), flag::sf) | flag_if(even, flag::pf);
 }
 
 /// A value and the status flags that belong to it.
@@ -50,11 +52,10 @@ constexpr Arithmetic<T> add(T a, T b, bool carry = false) {
     const T sum = static_cast<T>(a + b + (carry ? 1 : 0));
     // The carries out of each bit; their top two decide CF and OF.
     const T carries = static_cast<T>((a & b) | ((a | b) & ~sum));
-    std::uint64_t flags = result_flags(sum);
-    if (top_bit(carries)) flags |= flag::cf;
-    if ((carries & 8) != 0) flags |= flag::af;
-    if (top_bit(static_cast<T>((a ^ sum) & (b ^ sum)))) flags |= flag::of;
-    return {sum, flags};
+    const bool overflow = top_bit(static_cast<T>((a ^ sum) & (b ^ sum)));
+    return {sum,
+            result_flags(sum) | flag_if(top_bit(carries), flag::cf) | flag_if((carries & 8) != 0, flag::af) |
+                flag_if(overflow, flag::of)};
 }
 
 /// a - b - borrow.
@@ -62,11 +63,10 @@ template <std::unsigned_integral T>
 constexpr Arithmetic<T> subtract(T a, T b, bool borrow = false) {
     const T difference = static_cast<T>(a - b - (borrow ? 1 : 0));
     const T borrows = static_cast<T>((~a & b) | ((~a | b) & difference));
-    std::uint64_t flags = result_flags(difference);
-    if (top_bit(borrows)) flags |= flag::cf;
-    if ((borrows & 8) != 0) flags |= flag::af;
-    if (top_bit(static_cast<T>((a ^ b) & (a ^ difference)))) flags |= flag::of;
-    return {difference, flags};
+    const bool overflow = top_bit(static_cast<T>((a ^ b) & (a ^ difference)));
+    return {difference,
+            result_flags(difference) | flag_if(top_bit(borrows), flag::cf) |
+                flag_if((borrows & 8) != 0, flag::af) | flag_if(overflow, flag::of)};
 }
 
 static_assert(add<std::uint8_t>(0x7f, 1).flags == (flag::of | flag::sf | flag::af));

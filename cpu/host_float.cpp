@@ -6,22 +6,26 @@ namespace hyperstep::cpu::host_float {
 namespace {
 
 // One asm statement, so that nothing of the compiler's is computed in the guest's environment.
-#define ONE_INSTRUCTION(mnemonic)                 \
-    asm volatile(                                 \
-        "stmxcsr %[host]\n\t"                     \
-        "ldmxcsr %[control]\n\t" mnemonic         \
-        " %[b], %[a]\n\t"                         \
-        "stmxcsr %[status]\n\t"                   \
-        "ldmxcsr %[host]"                         \
+#define ONE_INSTRUCTION(mnemonic)                               \
+    asm volatile(                                               \
+        "stmxcsr %[host]\n\t"                                   \
+        "ldmxcsr %[control]\n\t" mnemonic                       \
+        " %[b], %[a]\n\t"                                       \
+        "stmxcsr %[status]\n\t"                                 \
+        "ldmxcsr %[host]"                                       \
         : [a] "+x"(a), [host] "=m"(host), [status] "=m"(status) \
         : [b] "x"(b), [control] "m"(control))
 
-#define ONE_OPERATION(name)                                                                \
-    {                                                                                      \
-        if constexpr (shape == Shape::packed_single) ONE_INSTRUCTION(name "ps");           \
-        else if constexpr (shape == Shape::packed_double) ONE_INSTRUCTION(name "pd");      \
-        else if constexpr (shape == Shape::scalar_single) ONE_INSTRUCTION(name "ss");      \
-        else ONE_INSTRUCTION(name "sd");                                                   \
+#define ONE_OPERATION(name)                               \
+    {                                                     \
+        if constexpr (shape == Shape::packed_single)      \
+            ONE_INSTRUCTION(name "ps");                   \
+        else if constexpr (shape == Shape::packed_double) \
+            ONE_INSTRUCTION(name "pd");                   \
+        else if constexpr (shape == Shape::scalar_single) \
+            ONE_INSTRUCTION(name "ss");                   \
+        else                                              \
+            ONE_INSTRUCTION(name "sd");                   \
     }
 
 template <Operation operation, Shape shape>
@@ -44,23 +48,24 @@ Packed<16> compute(FloatEnvironment& environment, const Packed<16>& a, const Pac
     constexpr std::uint32_t all_masks = simd::all << simd::mask_shift;
     const std::uint32_t control = (environment.mxcsr | all_masks) & ~simd::all;
     std::uint32_t status = 0;
-    const __m128i result = run_on_host<operation, shape>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a.data())),
-                                                _mm_loadu_si128(reinterpret_cast<const __m128i*>(b.data())),
-                                                control,
-                                                status);
+    const __m128i result =
+        run_on_host<operation, shape>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a.data())),
+                                      _mm_loadu_si128(reinterpret_cast<const __m128i*>(b.data())),
+                                      control,
+                                      status);
     environment.raised |= status & simd::all;
     Packed<16> stored;
     _mm_storeu_si128(reinterpret_cast<__m128i*>(stored.data()), result);
     return stored;
 }
 
-#define INSTANTIATE_SHAPE(operation, shape)             \
+#define INSTANTIATE_SHAPE(operation, shape)                          \
     template Packed<16> compute<Operation::operation, Shape::shape>( \
         FloatEnvironment&, const Packed<16>&, const Packed<16>&)
-#define INSTANTIATE(operation)                      \
-    INSTANTIATE_SHAPE(operation, packed_single);    \
-    INSTANTIATE_SHAPE(operation, packed_double);    \
-    INSTANTIATE_SHAPE(operation, scalar_single);    \
+#define INSTANTIATE(operation)                   \
+    INSTANTIATE_SHAPE(operation, packed_single); \
+    INSTANTIATE_SHAPE(operation, packed_double); \
+    INSTANTIATE_SHAPE(operation, scalar_single); \
     INSTANTIATE_SHAPE(operation, scalar_double)
 INSTANTIATE(add);
 INSTANTIATE(subtract);

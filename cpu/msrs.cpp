@@ -4,6 +4,8 @@
 #include <array>
 #include <iterator>
 
+#include "base/trace_words.hpp"
+#include "base/trace_words.hpp"
 #include "cpu/control_registers.hpp"
 
 namespace hyperstep::cpu {
@@ -70,6 +72,7 @@ Outcome write_time_stamp_counter_msr(Cpu& cpu, std::uint64_t value) {
     const std::uint64_t offset = value - cpu.time.now;
     cpu.state.msr.tsc_adjust += offset - cpu.state.msr.tsc_offset;
     cpu.state.msr.tsc_offset = offset;
+    cpu.board.set_time_stamp_offset(offset);
     return {};
 }
 Expected<std::uint64_t> read_tsc_adjust_msr(Cpu& cpu) {
@@ -78,6 +81,7 @@ Expected<std::uint64_t> read_tsc_adjust_msr(Cpu& cpu) {
 Outcome write_tsc_adjust_msr(Cpu& cpu, std::uint64_t value) {
     cpu.state.msr.tsc_offset += value - cpu.state.msr.tsc_adjust;
     cpu.state.msr.tsc_adjust = value;
+    cpu.board.set_time_stamp_offset(cpu.state.msr.tsc_offset);
     return {};
 }
 
@@ -221,14 +225,7 @@ bool belongs_to_apic(const Model& model, std::uint32_t index) {
     return index >= 0x800 && index <= 0x8ff && model.has(Feature::x2apic);
 }
 
-}  // namespace
-
-std::uint64_t read_time_stamp_counter(Cpu& cpu) {
-    const std::uint64_t real = cpu.time.now + cpu.state.msr.tsc_offset;
-    return cpu.intercepts == nullptr ? real : cpu.intercepts->tsc_as_read(cpu, real);
-}
-
-Expected<std::uint64_t> read_msr(Cpu& cpu, std::uint32_t index) {
+Expected<std::uint64_t> read_register(Cpu& cpu, std::uint32_t index) {
     if (belongs_to_apic(cpu.model, index)) {
         const auto value = cpu.board.read_apic_msr(index);
         if (!value) return general_protection();
@@ -239,7 +236,7 @@ Expected<std::uint64_t> read_msr(Cpu& cpu, std::uint32_t index) {
     return found->read(cpu);
 }
 
-Outcome write_msr(Cpu& cpu, std::uint32_t index, std::uint64_t value) {
+Outcome write_register(Cpu& cpu, std::uint32_t index, std::uint64_t value) {
     if (belongs_to_apic(cpu.model, index)) {
         if (!cpu.board.write_apic_msr(index, value)) return general_protection();
         look_at_boundary(cpu);
@@ -248,6 +245,30 @@ Outcome write_msr(Cpu& cpu, std::uint32_t index, std::uint64_t value) {
     const Register* found = find_register(cpu.model, index);
     if (found == nullptr) return general_protection();
     return found->write(cpu, value);
+}
+
+TraceEvent trace_of(const Cpu& cpu, trace_word::AccessKind what, std::uint32_t index, std::uint64_t value) {
+    return trace_word::access_event(
+        TraceKind::msr, cpu.time.retired, cpu.number, what, index, sizeof value, value);
+}
+
+}  // namespace
+
+std::uint64_t read_time_stamp_counter(Cpu& cpu) {
+    const std::uint64_t real = cpu.time.now + cpu.state.msr.tsc_offset;
+    return cpu.intercepts == nullptr ? real : cpu.intercepts->tsc_as_read(cpu, real);
+}
+
+Expected<std::uint64_t> read_msr(Cpu& cpu, std::uint32_t index) {
+    const auto value = read_register(cpu, index);
+    if (value) cpu.trace.report([&] { return trace_of(cpu, trace_word::AccessKind::read, index, *value); });
+    return value;
+}
+
+Outcome write_msr(Cpu& cpu, std::uint32_t index, std::uint64_t value) {
+    const Outcome outcome = write_register(cpu, index, value);
+    if (outcome) cpu.trace.report([&] { return trace_of(cpu, trace_word::AccessKind::write, index, value); });
+    return outcome;
 }
 
 std::span<const MsrName> msr_names() {

@@ -144,12 +144,13 @@ template <unsigned bytes>
 using ByteArray = std::array<std::uint8_t, bytes>;
 
 /// Reads `bytes` bytes of the memory operand into the low part of a packed value; the rest is zero.
-template <unsigned bytes, Alignment alignment, unsigned packed_bytes = bytes <= 8    ? 8
-                                                                       : bytes <= 16 ? 16
-                                                                                     : 32>
+template <unsigned bytes,
+          Alignment alignment,
+          unsigned packed_bytes = bytes <= 8    ? 8
+                                  : bytes <= 16 ? 16
+                                                : 32>
 Expected<Packed<packed_bytes>> load_packed(Cpu& cpu, const Op& op) {
-    if constexpr (alignment == Alignment::natural)
-        HS_TRY(check_alignment(cpu, op, bytes));
+    if constexpr (alignment == Alignment::natural) HS_TRY(check_alignment(cpu, op, bytes));
     const auto loaded = load_operand<ByteArray<bytes>>(cpu, op);
     if (!loaded) return tl::unexpected{loaded.error()};
     Packed<packed_bytes> value{};
@@ -160,8 +161,7 @@ Expected<Packed<packed_bytes>> load_packed(Cpu& cpu, const Op& op) {
 template <unsigned bytes, Alignment alignment, std::size_t words>
 Outcome store_packed(Cpu& cpu, const Op& op, const std::array<std::uint64_t, words>& value) {
     static_assert(bytes <= words * 8);
-    if constexpr (alignment == Alignment::natural)
-        HS_TRY(check_alignment(cpu, op, bytes));
+    if constexpr (alignment == Alignment::natural) HS_TRY(check_alignment(cpu, op, bytes));
     ByteArray<bytes> stored;
     std::memcpy(stored.data(), value.data(), bytes);
     return store_operand(cpu, op, stored);

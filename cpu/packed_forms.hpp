@@ -41,8 +41,10 @@ concept OnFloats = requires(FloatEnvironment& environment, const Packed<16>& val
 
 namespace forms_detail {
 template <class Operation>
-Packed<16> apply(
-    FloatEnvironment& environment, const Packed<16>& a, const Packed<16>& b, unsigned immediate) {
+Packed<16> apply(FloatEnvironment& environment,
+                 const Packed<16>& a,
+                 const Packed<16>& b,
+                 unsigned immediate) {
     if constexpr (OnFloats<Operation>)
         return Operation::apply(environment, a, b, immediate);
     else
@@ -50,8 +52,10 @@ Packed<16> apply(
 }
 
 template <class Operation>
-Packed<32> apply_to_halves(
-    FloatEnvironment& environment, const Packed<32>& a, const Packed<32>& b, unsigned immediate) {
+Packed<32> apply_to_halves(FloatEnvironment& environment,
+                           const Packed<32>& a,
+                           const Packed<32>& b,
+                           unsigned immediate) {
     Packed<16> b_upper{b[2], b[3]};
     if constexpr (Operation::shared_source) {
         b_upper = {b[0], b[1]};
@@ -62,8 +66,8 @@ Packed<32> apply_to_halves(
                     Operation::memory_bytes);
     }
     const Packed<16> lower = apply<Operation>(environment, {a[0], a[1]}, {b[0], b[1]}, immediate);
-    const Packed<16> upper = apply<Operation>(
-        environment, {a[2], a[3]}, b_upper, immediate >> Operation::immediate_shift);
+    const Packed<16> upper =
+        apply<Operation>(environment, {a[2], a[3]}, b_upper, immediate >> Operation::immediate_shift);
     if constexpr (Operation::result_bytes == 8) return {lower[0], upper[0], 0, 0};
     return {lower[0], lower[1], upper[0], upper[1]};
 }
@@ -77,7 +81,7 @@ Expected<Packed<bytes>> source(Cpu& cpu, const Op& op) {
         return vector_register<bytes>(cpu.state, first_source<encoding>(op));
     if (!op.has(op_flag::has_memory)) return vector_register<bytes>(cpu.state, op.reg[place]);
     constexpr bool aligned = encoding == Encoding::sse && read_bytes == 16 && !Operation::unaligned;
-    return load_packed<read_bytes, aligned ? Alignment::natural : Alignment::any, bytes>(cpu, op);
+    return load_packed < read_bytes, aligned ? Alignment::natural : Alignment::any, bytes > (cpu, op);
 }
 }  // namespace forms_detail
 
@@ -157,7 +161,7 @@ Handler in_mmx(const Form& form) {
     if (form.kind[0] != OperandKind::mmx) return nullptr;
     const bool has_immediate_only = form.is(OperandKind::mmx, OperandKind::immediate);
     if (has_immediate_only != Operation::in_place) return nullptr;
-    return run_packed_mmx<Operation, Operation::in_place ? Sources::in_place : Sources::two>;
+    return run_packed_mmx < Operation, Operation::in_place ? Sources::in_place : Sources::two > ;
 }
 template <class Operation>
 Handler in_sse(const Form& form) {

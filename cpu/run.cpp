@@ -60,10 +60,12 @@ std::optional<Stop> after_fault(Cpu& cpu, const Fault& fault) {
 Outcome step(Cpu& cpu) {
     const StepStart start = begin_step(cpu);
     const auto block = fetch_block(cpu);
+    const std::uint64_t following = block ? cpu.state.rip + (*block)->ops[0].length : cpu.state.rip;
     Outcome outcome = block ? run_ops(cpu, **block, 1) : tl::unexpected{block.error()};
     const bool is_suspended = !outcome && outcome.error().kind == Fault::Kind::suspended;
+    const bool branched = outcome && cpu.state.rip != (following & cpu.linear_mask);
     if (outcome || is_suspended)
-        end_step(cpu);
+        end_step(cpu, branched ? Progress::branch : Progress::sequential);
     else
         abandon_step(cpu, start);
     return outcome;

@@ -66,6 +66,8 @@ Expected<Segment> checked_ldtr(Cpu& cpu, std::uint16_t selector, Vector beyond_o
     const auto entry = read_descriptor(cpu, selector, beyond_or_wrong_type);
     if (!entry) return tl::unexpected{entry.error()};
     const Descriptor table = entry->descriptor;
+    if (!table.is_system() || table[Descriptor::type] != ldt) return wrong;
+    if (!table[Descriptor::p]) return raise(absent, error_code_of(selector));
     Segment loaded = segment_of(selector, table);
     if (cpu.efer()[Efer::lma]) {
         const auto upper = read_upper_descriptor(cpu, selector, beyond_or_wrong_type);
@@ -73,8 +75,6 @@ Expected<Segment> checked_ldtr(Cpu& cpu, std::uint16_t selector, Vector beyond_o
         loaded.base |= *upper << 32;
         if ((*upper >> 40 & 0x1f) != 0 || !is_canonical(cpu, loaded.base)) return wrong;
     }
-    if (!table.is_system() || table[Descriptor::type] != ldt) return wrong;
-    if (!table[Descriptor::p]) return raise(absent, error_code_of(selector));
     return loaded;
 }
 

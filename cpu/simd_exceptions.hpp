@@ -40,9 +40,7 @@ struct FloatEnvironment {
     bool masked(std::uint32_t exception) const { return (mxcsr >> simd::mask_shift & exception) != 0; }
     bool denormals_are_zeros() const { return (mxcsr & simd::denormals_are_zeros) != 0; }
     /// Flush-to-zero is ignored while underflow is unmasked.
-    bool flushes_to_zero() const {
-        return (mxcsr & simd::flush_to_zero) != 0 && masked(simd::underflow);
-    }
+    bool flushes_to_zero() const { return (mxcsr & simd::flush_to_zero) != 0 && masked(simd::underflow); }
 };
 
 /// Sets the flags of MXCSR. #XM if an exception that was found is not masked; #UD instead if CR4.OSXMMEXCPT

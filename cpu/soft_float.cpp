@@ -37,7 +37,8 @@ struct WideNumber {
 };
 
 WideNumber product_of(const Number& a, const Number& b) {
-    WideNumber product{a.negative != b.negative, a.exponent + b.exponent + 1,
+    WideNumber product{a.negative != b.negative,
+                       a.exponent + b.exponent + 1,
                        static_cast<Wide>(a.significand) * b.significand};
     const int zeros = product.significand == 0 ? 0 : leading_zeros(product.significand);
     product.significand <<= zeros;
@@ -103,9 +104,8 @@ T multiply_add(FloatEnvironment& environment, T a, T b, T c, Negated negated) {
     const Number part = take_apart(c);
     const WideNumber addend{addend_negative, part.exponent, static_cast<Wide>(part.significand) << 64U};
     if (product.significand == 0 && addend.significand == 0) {
-        const bool negative = product_negative == addend_negative
-                                  ? product_negative
-                                  : environment.rounding() == Rounding::down;
+        const bool negative =
+            product_negative == addend_negative ? product_negative : environment.rounding() == Rounding::down;
         return signed_zero<T>(negative);
     }
     const WideNumber sum = product.significand == 0  ? addend
@@ -198,7 +198,8 @@ template <class To>
 To from_integer(FloatEnvironment& environment, std::int64_t x) {
     if (x == 0) return 0;
     const bool negative = x < 0;
-    const std::uint64_t absolute = negative ? 0 - static_cast<std::uint64_t>(x) : static_cast<std::uint64_t>(x);
+    const std::uint64_t absolute =
+        negative ? 0 - static_cast<std::uint64_t>(x) : static_cast<std::uint64_t>(x);
     const int zeros = std::countl_zero(absolute);
     return round_to_format<To>(
         environment, negative, 63 - zeros, static_cast<Wide>(absolute << zeros) << 64U);
@@ -305,8 +306,9 @@ std::uint32_t reciprocal(std::uint32_t x) {
     // 2^126 / significand is in (2^62, 2^63].
     const Wide quotient = (Wide{1} << 126U) / number.significand;
     const int zeros = std::countl_zero(static_cast<std::uint64_t>(quotient));
-    return approximation(
-        number.negative, -number.exponent + (zeros == 0 ? 0 : -1), static_cast<std::uint64_t>(quotient) << zeros);
+    return approximation(number.negative,
+                         -number.exponent + (zeros == 0 ? 0 : -1),
+                         static_cast<std::uint64_t>(quotient) << zeros);
 }
 
 std::uint32_t reciprocal_square_root(std::uint32_t x) {
@@ -318,27 +320,27 @@ std::uint32_t reciprocal_square_root(std::uint32_t x) {
     const bool odd = (number.exponent & 1) != 0;
     bool exact = false;
     // The root of a radicand in [1, 4), with 63 bits below its units; a reciprocal in (1/2, 1].
-    const Wide root =
-        square_root_of(static_cast<Wide>(number.significand) << (odd ? 64U : 63U), exact);
+    const Wide root = square_root_of(static_cast<Wide>(number.significand) << (odd ? 64U : 63U), exact);
     const Wide quotient = (Wide{1} << 126U) / root;
     const int exponent = -(number.exponent - (odd ? 1 : 0)) / 2;
     const int zeros = std::countl_zero(static_cast<std::uint64_t>(quotient));
-    return approximation(false, exponent + (zeros == 0 ? 0 : -1) , static_cast<std::uint64_t>(quotient) << zeros);
+    return approximation(
+        false, exponent + (zeros == 0 ? 0 : -1), static_cast<std::uint64_t>(quotient) << zeros);
 }
 
-#define INSTANTIATE(T)                                                                            \
-    template T multiply_add<T>(FloatEnvironment&, T, T, T, Negated);                              \
-    template T add<T>(FloatEnvironment&, T, T);                                                   \
-    template T subtract<T>(FloatEnvironment&, T, T);                                              \
-    template T multiply<T>(FloatEnvironment&, T, T);                                              \
-    template T divide<T>(FloatEnvironment&, T, T);                                                \
-    template T square_root<T>(FloatEnvironment&, T);                                              \
-    template T from_integer<T>(FloatEnvironment&, std::int64_t);                                  \
-    template std::int32_t to_integer<std::int32_t, T>(FloatEnvironment&, T);                      \
-    template std::int64_t to_integer<std::int64_t, T>(FloatEnvironment&, T);                      \
-    template T round_to_integral<T>(FloatEnvironment&, T, Inexact);                               \
-    template T minimum<T>(FloatEnvironment&, T, T);                                               \
-    template T maximum<T>(FloatEnvironment&, T, T);                                               \
+#define INSTANTIATE(T)                                                       \
+    template T multiply_add<T>(FloatEnvironment&, T, T, T, Negated);         \
+    template T add<T>(FloatEnvironment&, T, T);                              \
+    template T subtract<T>(FloatEnvironment&, T, T);                         \
+    template T multiply<T>(FloatEnvironment&, T, T);                         \
+    template T divide<T>(FloatEnvironment&, T, T);                           \
+    template T square_root<T>(FloatEnvironment&, T);                         \
+    template T from_integer<T>(FloatEnvironment&, std::int64_t);             \
+    template std::int32_t to_integer<std::int32_t, T>(FloatEnvironment&, T); \
+    template std::int64_t to_integer<std::int64_t, T>(FloatEnvironment&, T); \
+    template T round_to_integral<T>(FloatEnvironment&, T, Inexact);          \
+    template T minimum<T>(FloatEnvironment&, T, T);                          \
+    template T maximum<T>(FloatEnvironment&, T, T);                          \
     template Relation compare<T>(FloatEnvironment&, T, T, Comparison)
 INSTANTIATE(std::uint32_t);
 INSTANTIATE(std::uint64_t);

@@ -3,9 +3,10 @@
 
 #include "cpu/simd_exceptions.hpp"
 
-// Floating-point arithmetic in integers, exact on every host: results, NaNs and exceptions as SDM "SSE and SSE2
-// Floating-Point Exceptions" and "NaNs" have them. T is the bit pattern: 16, 32 or 64 bits (cpu/float_format.hpp).
-// If an exception is not masked, its flag is raised as the processor would; the result has no meaning then.
+// Floating-point arithmetic in integers, exact on every host: results, NaNs and exceptions as SDM "SSE and
+// SSE2 Floating-Point Exceptions" and "NaNs" have them. T is the bit pattern: 16, 32 or 64 bits
+// (cpu/float_format.hpp). If an exception is not masked, its flag is raised as the processor would; the
+// result has no meaning then.
 namespace hyperstep::cpu::soft_float {
 
 __extension__ using Wide = unsigned __int128;
@@ -35,8 +36,8 @@ template <class To, class From>
 To convert(FloatEnvironment& environment, From x);
 template <class To>
 To from_integer(FloatEnvironment& environment, std::int64_t x);
-/// To a signed integer of Int's size, in the environment's rounding. The integer indefinite (the least integer)
-/// and #I if it does not fit.
+/// To a signed integer of Int's size, in the environment's rounding. The integer indefinite (the least
+/// integer) and #I if it does not fit.
 template <class Int, class From>
 Int to_integer(FloatEnvironment& environment, From x);
 

@@ -75,8 +75,8 @@ T overflowed(FloatEnvironment& environment, bool negative, bool inexact) {
     environment.raised |= simd::overflow;
     if (inexact || environment.masked(simd::overflow)) environment.raised |= simd::precision;
     const Rounding rounding = environment.rounding();
-    const bool to_infinity = rounding == Rounding::nearest ||
-                             rounding == (negative ? Rounding::down : Rounding::up);
+    const bool to_infinity =
+        rounding == Rounding::nearest || rounding == (negative ? Rounding::down : Rounding::up);
     return to_infinity ? signed_infinity<T>(negative)
                        : static_cast<T>(signed_zero<T>(negative) | FloatFormat<T>::greatest);
 }
@@ -96,8 +96,7 @@ T underflowed(FloatEnvironment& environment, bool negative, int exponent, Wide s
     }
     const auto down = static_cast<unsigned>(Format::least_exponent - exponent);
     const Wide shifted = shift_right_sticky(significand, down);
-    const Rounded rounded =
-        round_off(environment.rounding(), negative, shifted, 127 - Format::fraction_bits);
+    const Rounded rounded = round_off(environment.rounding(), negative, shifted, 127 - Format::fraction_bits);
     if (rounded.inexact) environment.raised |= simd::underflow | simd::precision;
     // A carry into the place of the exponent makes the least normal number.
     return static_cast<T>(signed_zero<T>(negative) | static_cast<T>(rounded.kept));

@@ -20,9 +20,11 @@ std::uint64_t tag_for(const mmu::TlbEntry& entry, Access access) {
     }
 }
 
-/// Address bit 20 is forced to 0 while A20 is off.
-Hpa gated(Cpu& cpu, Hpa address) {
-    return cpu.board.a20_enabled() ? address : Hpa{address.raw() & ~(1ULL << 20)};
+/// Physical memory as this processor reaches it, tables included: address bit 20 is 0 while A20M# is asserted.
+mmu::PhysicalView physical_view(Cpu& cpu) {
+    mmu::PhysicalView view{cpu.memory, cpu.second_stage};
+    if (!cpu.board.a20_enabled()) view.mask_addresses(~(1ULL << 20));
+    return view;
 }
 
 tl::unexpected<Fault> fault_of(Cpu& cpu, std::uint64_t linear, const mmu::X86Fault& fault) {
@@ -49,7 +51,6 @@ void keep(Cpu& cpu,
     entry.frame = page.frame;
     entry.leaf_table = translation.leaf_table;
     entry.user_page = translation.user_page;
-    entry.writable = translation.writable_page;
     switch (access) {
         case Access::read: entry.read_tag = tag; break;
         case Access::write: entry.write_tag = tag; break;
@@ -69,10 +70,10 @@ Tables announce(Cpu& cpu, Hpa frame) {
 
 Expected<PageHandle> walk_and_announce(
     Cpu& cpu, std::uint64_t linear, Access access, Privilege privilege, mmu::ContextNumber context) {
-    mmu::PhysicalView view{cpu.memory, cpu.second_stage};
+    mmu::PhysicalView view = physical_view(cpu);
     const auto translation = mmu::translate(cpu.paging, view, Gva{linear}, access, privilege);
     if (!translation) return fault_of(cpu, linear, translation.error());
-    const Hpa frame = gated(cpu, translation->physical).page_start();
+    const Hpa frame = translation->physical.page_start();
     const mmu::GuestMemory::Page page = cpu.memory.page(frame);
     PageHandle handle{.host = page.host, .frame = frame};
     if (access == Access::write) {
@@ -116,11 +117,11 @@ Expected<PageHandle> translate_fetch(Cpu& cpu, std::uint64_t linear) {
 }
 
 std::optional<Hpa> probe(Cpu& cpu, std::uint64_t linear) {
-    mmu::PhysicalView view{cpu.memory, cpu.second_stage};
+    mmu::PhysicalView view = physical_view(cpu);
     const auto translation =
         mmu::probe(cpu.paging, view, Gva{linear}, Access::read, Privilege::supervisor_ac);
     if (!translation) return std::nullopt;
-    return gated(cpu, translation->physical);
+    return translation->physical;
 }
 
 }  // namespace hyperstep::cpu

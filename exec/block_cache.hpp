@@ -96,6 +96,8 @@ public:
         ++generation_;
     }
     void page_needs_announcing(Hpa /*page*/) override {}
+    /// Code is decoded from RAM and ROM alone; what lay there may be something else now.
+    void regions_changed() override { clear(); }
 
 private:
     static constexpr std::size_t slot_count = 1U << 16;

@@ -48,12 +48,12 @@ Handler in_vex(const Form& form) {
 }
 
 constexpr Row rows[] = {
-#define PACKED(mnemonic, mmx_feature, sse_feature, ...)                    \
-    {ZYDIS_MNEMONIC_V##mnemonic, Feature::avx, in_vex_128<__VA_ARGS__>},   \
-    {ZYDIS_MNEMONIC_V##mnemonic, Feature::avx2, in_vex_256<__VA_ARGS__>},
-#define PACKED_XMM(mnemonic, sse_feature, ymm_feature, ...)                \
-    {ZYDIS_MNEMONIC_V##mnemonic, Feature::avx, in_vex_128<__VA_ARGS__>},   \
-    {ZYDIS_MNEMONIC_V##mnemonic, Feature::ymm_feature, in_vex_256<__VA_ARGS__>},
+#define PACKED(mnemonic, mmx_feature, sse_feature, ...)                  \
+    {ZYDIS_MNEMONIC_V##mnemonic, Feature::avx, in_vex_128<__VA_ARGS__>}, \
+        {ZYDIS_MNEMONIC_V##mnemonic, Feature::avx2, in_vex_256<__VA_ARGS__>},
+#define PACKED_XMM(mnemonic, sse_feature, ymm_feature, ...)              \
+    {ZYDIS_MNEMONIC_V##mnemonic, Feature::avx, in_vex_128<__VA_ARGS__>}, \
+        {ZYDIS_MNEMONIC_V##mnemonic, Feature::ymm_feature, in_vex_256<__VA_ARGS__>},
 #include "cpu/semantics/packed_integer.def"
 #undef PACKED
 #undef PACKED_XMM

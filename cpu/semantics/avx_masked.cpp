@@ -20,8 +20,7 @@ Expected<T> load_lane(Cpu& cpu, const Op& op, std::uint64_t offset) {
     if (linear % sizeof(T) == 0) return load<T>(cpu, op.segment, offset);
     T lane = 0;
     for (unsigned i = 0; i < sizeof(T); ++i) {
-        const auto byte =
-            load<std::uint8_t>(cpu, op.segment, (offset + i) & mask_of_bytes(op.address_bytes));
+        const auto byte = load<std::uint8_t>(cpu, op.segment, (offset + i) & mask_of_bytes(op.address_bytes));
         if (!byte) return tl::unexpected{byte.error()};
         lane |= static_cast<T>(*byte) << (8 * i);
     }
@@ -36,8 +35,7 @@ Outcome masked_load(Cpu& cpu, const Op& op) {
     Lanes<T, bytes> result{};
     for (std::size_t i = 0; i < result.size(); ++i) {
         if (!is_chosen(mask[i])) continue;
-        const auto lane =
-            load_lane<T>(cpu, op, (start + i * sizeof(T)) & mask_of_bytes(op.address_bytes));
+        const auto lane = load_lane<T>(cpu, op, (start + i * sizeof(T)) & mask_of_bytes(op.address_bytes));
         if (!lane) return tl::unexpected{lane.error()};
         result[i] = *lane;
     }
@@ -83,10 +81,11 @@ Outcome gather(Cpu& cpu, const Op& op) {
     const auto indices = lanes_of<Index>(vector_register<32>(cpu.state, op.index));
     std::uint64_t base = static_cast<std::uint64_t>(static_cast<std::int64_t>(op.displacement));
     if (op.base < 16) base += cpu.state.gpr[op.base];
-    for (std::size_t i = 0; i < mask.size(); ++i)
-        mask[i] = i < count && is_chosen(mask[i]) ? static_cast<T>(~T{0}) : T{0};
     for (std::size_t i = 0; i < count; ++i) {
-        if (mask[i] == 0) continue;
+        if (!is_chosen(mask[i])) {
+            mask[i] = 0;
+            continue;
+        }
         const auto index = static_cast<std::uint64_t>(std::int64_t{indices[i]}) << op.scale;
         const auto lane = load_lane<T>(cpu, op, (base + index) & mask_of_bytes(op.address_bytes));
         if (!lane) {

@@ -7,10 +7,6 @@
 namespace hyperstep::cpu {
 namespace {
 
-constexpr std::uint64_t if_set(bool condition, std::uint64_t mask) {
-    return condition ? mask : 0;
-}
-
 // ---- BT, BTS, BTR, BTC: what becomes of the bit ----
 
 struct Keep {
@@ -45,7 +41,7 @@ struct Complement {
 /// Only CF changes.
 template <class T>
 void set_carry_from(Cpu& cpu, T value, T bit) {
-    cpu.state.rflags = (cpu.state.rflags & ~flag::cf) | if_set((value & bit) != 0, flag::cf);
+    cpu.state.rflags = (cpu.state.rflags & ~flag::cf) | flag_if((value & bit) != 0, flag::cf);
 }
 
 template <class Operation, class T, OperandKind from>
@@ -135,13 +131,13 @@ struct CountZeros {
         const int count =
             direction == Direction::forward ? std::countr_zero(source) : std::countl_zero(source);
         const std::uint64_t kept = cpu.state.rflags & (flag::status & ~(flag::zf | flag::cf));
-        return {static_cast<T>(count), kept | if_set(count == 0, flag::zf) | if_set(source == 0, flag::cf)};
+        return {static_cast<T>(count), kept | flag_if(count == 0, flag::zf) | flag_if(source == 0, flag::cf)};
     }
 };
 struct CountOnes {
     template <class T>
     static Arithmetic<T> apply(Cpu& /*cpu*/, const Op& /*op*/, T source) {
-        return {static_cast<T>(std::popcount(source)), if_set(source == 0, flag::zf)};
+        return {static_cast<T>(std::popcount(source)), flag_if(source == 0, flag::zf)};
     }
 };
 
@@ -158,21 +154,21 @@ struct LowestSetBit {
     template <class T>
     static Arithmetic<T> apply(Cpu& /*cpu*/, const Op& /*op*/, T source) {
         const T value = static_cast<T>((0 - source) & source);
-        return {value, result_flags(value) | if_set(source != 0, flag::cf)};
+        return {value, result_flags(value) | flag_if(source != 0, flag::cf)};
     }
 };
 struct ResetLowestSetBit {
     template <class T>
     static Arithmetic<T> apply(Cpu& /*cpu*/, const Op& /*op*/, T source) {
         const T value = static_cast<T>((source - 1) & source);
-        return {value, result_flags(value) | if_set(source == 0, flag::cf)};
+        return {value, result_flags(value) | flag_if(source == 0, flag::cf)};
     }
 };
 struct MaskToLowestSetBit {
     template <class T>
     static Arithmetic<T> apply(Cpu& /*cpu*/, const Op& /*op*/, T source) {
         const T value = static_cast<T>((source - 1) ^ source);
-        return {value, result_flags(value) | if_set(source == 0, flag::cf)};
+        return {value, result_flags(value) | flag_if(source == 0, flag::cf)};
     }
 };
 /// The control is start and length, a byte each.
@@ -193,7 +189,7 @@ struct ZeroHighBits {
         const unsigned first = read_gpr<std::uint8_t>(cpu.state, op.reg[2]);
         const bool beyond = first >= bits_of<T>;
         const T value = beyond ? source : static_cast<T>(source & ((T{1} << first) - 1));
-        return {value, result_flags(value) | if_set(beyond, flag::cf)};
+        return {value, result_flags(value) | flag_if(beyond, flag::cf)};
     }
 };
 

@@ -11,7 +11,9 @@ namespace {
 Expected<std::uint64_t> checked_target(const Cpu& cpu, const Op& op, std::uint64_t target) {
     target &= mask_of_bytes(op.operand_bytes);
     if (cpu.mode == Mode::long_64) {
-        if (!is_canonical(cpu, target)) return general_protection();
+        // Canonical with 48 bits is canonical with 57 too.
+        const bool plainly_canonical = (target + (1ULL << 47)) >> 48 == 0;
+        if (!plainly_canonical && !is_canonical(cpu, target)) return general_protection();
     } else if (target > cpu.state.segment[cs].limit) {
         return general_protection();
     }

@@ -12,10 +12,8 @@ Outcome compare_to_flags(Cpu& cpu, const Op& op) {
     const auto b = vector_source<encoding, sizeof(T), 1>(cpu, op);
     if (!b) return tl::unexpected{b.error()};
     FloatEnvironment environment{cpu.state.mxcsr};
-    const auto relation = soft_float::compare(environment,
-                                              static_cast<T>(xmm(cpu.state, op.reg[0])[0]),
-                                              static_cast<T>((*b)[0]),
-                                              comparison);
+    const auto relation = soft_float::compare(
+        environment, static_cast<T>(xmm(cpu.state, op.reg[0])[0]), static_cast<T>((*b)[0]), comparison);
     HS_TRY(signal_exceptions(cpu, environment));
     std::uint64_t flags = 0;
     using enum soft_float::Relation;

@@ -12,14 +12,7 @@ constexpr Encoding vex = Encoding::vex;
 /// Which operands are multiplied, and which is added: 132 is first * third + second.
 enum class Order : std::uint8_t { o132, o213, o231 };
 /// What happens to product and addend. `add_subtract`: even lanes subtract, odd ones add.
-enum class Signs : std::uint8_t {
-    add,
-    subtract,
-    negate_add,
-    negate_subtract,
-    add_subtract,
-    subtract_add
-};
+enum class Signs : std::uint8_t { add, subtract, negate_add, negate_subtract, add_subtract, subtract_add };
 
 constexpr soft_float::Negated negated(Signs signs, std::size_t lane) {
     const bool even = lane % 2 == 0;
@@ -65,16 +58,17 @@ Handler packed_form(const Form& form) {
                         : fused<T, Lanewise::packed, order, signs, 16>;
 }
 
-#define PACKED_ORDER(stem, order, signs)                                                                  \
-    {ZYDIS_MNEMONIC_##stem##order##PS, Feature::fma, packed_form<f32, Order::o##order, Signs::signs>},    \
-        {ZYDIS_MNEMONIC_##stem##order##PD, Feature::fma, packed_form<f64, Order::o##order, Signs::signs>}
-#define SCALAR_ORDER(stem, order, signs)                                                \
-    {ZYDIS_MNEMONIC_##stem##order##SS,                                                  \
-     Feature::fma,                                                                      \
-     only<fused<f32, Lanewise::scalar, Order::o##order, Signs::signs, 16>>},            \
-    {                                                                                   \
-        ZYDIS_MNEMONIC_##stem##order##SD, Feature::fma,                                 \
-            only<fused<f64, Lanewise::scalar, Order::o##order, Signs::signs, 16>>       \
+#define PACKED_ORDER(stem, order, signs)                                                                 \
+    {ZYDIS_MNEMONIC_##stem##order##PS, Feature::fma, packed_form<f32, Order::o##order, Signs::signs>}, { \
+        ZYDIS_MNEMONIC_##stem##order##PD, Feature::fma, packed_form<f64, Order::o##order, Signs::signs>  \
+    }
+#define SCALAR_ORDER(stem, order, signs)                                          \
+    {ZYDIS_MNEMONIC_##stem##order##SS,                                            \
+     Feature::fma,                                                                \
+     only<fused<f32, Lanewise::scalar, Order::o##order, Signs::signs, 16>>},      \
+    {                                                                             \
+        ZYDIS_MNEMONIC_##stem##order##SD, Feature::fma,                           \
+            only<fused<f64, Lanewise::scalar, Order::o##order, Signs::signs, 16>> \
     }
 #define PACKED(stem, signs) \
     PACKED_ORDER(stem, 132, signs), PACKED_ORDER(stem, 213, signs), PACKED_ORDER(stem, 231, signs)

@@ -18,7 +18,9 @@ Outcome check_port_bitmap(Cpu& cpu, std::uint16_t port, unsigned bytes) {
     const bool is_32 = (tr.rights[AccessRights::type] & bits_32) != 0;
     if (tr.rights[AccessRights::unusable] || !is_32 || tr.limit < map_base_offset + 1)
         return general_protection();
-    const auto at = [&](std::uint64_t offset) { return (tr.base + offset) & cpu.linear_mask; };
+    // In compatibility mode too the base of a TSS has 64 bits.
+    const std::uint64_t mask_of_base = cpu.efer()[Efer::lma] ? ~0ULL : 0xffff'ffff;
+    const auto at = [&](std::uint64_t offset) { return (tr.base + offset) & mask_of_base; };
     if (!is_canonical(cpu, at(0)) || !is_canonical(cpu, at(0x1'2001))) return general_protection();
     const auto map_base = load_system<std::uint16_t>(cpu, at(map_base_offset));
     if (!map_base) return tl::unexpected{map_base.error()};
@@ -140,6 +142,8 @@ struct PortString {
     template <Handler once>
     static Outcome repeated(Cpu& cpu, const Op& op) {
         if (!op.has(op_flag::rep | op_flag::repne)) return once(cpu, op);
+        // The permission is asked for even if there is no iteration, as processors do.
+        HS_TRY(check_port_permission(cpu, static_cast<std::uint16_t>(cpu.state.gpr[rdx]), sizeof(T)));
         while (read_sized(cpu.state, rcx, op.address_bytes) != 0) {
             HS_TRY(once(cpu, op));
             const std::uint64_t left = read_sized(cpu.state, rcx, op.address_bytes) - 1;

@@ -44,10 +44,11 @@ T soft_arithmetic(HostOperation operation, FloatEnvironment& environment, T a, T
 }
 
 template <class T, Lanewise lanewise>
-inline constexpr host_float::Shape host_shape =
-    lanewise == Lanewise::packed
-        ? (sizeof(T) == 4 ? host_float::Shape::packed_single : host_float::Shape::packed_double)
-        : (sizeof(T) == 4 ? host_float::Shape::scalar_single : host_float::Shape::scalar_double);
+inline constexpr host_float::Shape host_shape = lanewise == Lanewise::packed
+                                                    ? (sizeof(T) == 4 ? host_float::Shape::packed_single
+                                                                      : host_float::Shape::packed_double)
+                                                    : (sizeof(T) == 4 ? host_float::Shape::scalar_single
+                                                                      : host_float::Shape::scalar_double);
 
 /// ADD, SUB, MUL, DIV, SQRT: on the host, unless only integers can tell which exceptions there are.
 template <class T, Lanewise lanewise, HostOperation operation>
@@ -106,22 +107,22 @@ private:
         const bool gt = relation == greater;
         const bool un = relation == unordered;
         switch (predicate & 15U) {
-            case 0: return eq;              // EQ
-            case 1: return lt;              // LT
-            case 2: return lt || eq;        // LE
-            case 3: return un;              // UNORD
-            case 4: return !eq;             // NEQ, unordered too
-            case 5: return !lt;             // NLT
-            case 6: return !(lt || eq);     // NLE
-            case 7: return !un;             // ORD
-            case 8: return eq || un;        // EQ_U
-            case 9: return !(gt || eq);     // NGE
-            case 10: return !gt;            // NGT
-            case 11: return false;          // FALSE
-            case 12: return lt || gt;       // NEQ_O
-            case 13: return gt || eq;       // GE
-            case 14: return gt;             // GT
-            default: return true;           // TRUE
+            case 0: return eq;           // EQ
+            case 1: return lt;           // LT
+            case 2: return lt || eq;     // LE
+            case 3: return un;           // UNORD
+            case 4: return !eq;          // NEQ, unordered too
+            case 5: return !lt;          // NLT
+            case 6: return !(lt || eq);  // NLE
+            case 7: return !un;          // ORD
+            case 8: return eq || un;     // EQ_U
+            case 9: return !(gt || eq);  // NGE
+            case 10: return !gt;         // NGT
+            case 11: return false;       // FALSE
+            case 12: return lt || gt;    // NEQ_O
+            case 13: return gt || eq;    // GE
+            case 14: return gt;          // GT
+            default: return true;        // TRUE
         }
     }
 };
@@ -173,9 +174,8 @@ struct Round : FloatOperation<T, lanewise> {
             (immediate & 8U) != 0 ? soft_float::Inexact::suppressed : soft_float::Inexact::reported;
         FloatEnvironment rounding = environment;
         if ((immediate & 4U) == 0) rounding.set_rounding(static_cast<Rounding>(immediate & 3U));
-        const Packed<16> result = in_lanes<T, lanewise>(a, b, [&](T, T x, std::size_t) {
-            return soft_float::round_to_integral(rounding, x, inexact);
-        });
+        const Packed<16> result = in_lanes<T, lanewise>(
+            a, b, [&](T, T x, std::size_t) { return soft_float::round_to_integral(rounding, x, inexact); });
         environment.raised |= rounding.raised;
         return result;
     }

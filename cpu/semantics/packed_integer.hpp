@@ -28,7 +28,8 @@ constexpr T truncate(Wide value) {
 }
 template <class T, class Wide>
 constexpr T saturate(Wide value) {
-    return static_cast<T>(std::clamp<Wide>(value, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+    return static_cast<T>(
+        std::clamp<Wide>(value, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
 }
 template <class T>
 constexpr T ones_if(bool condition) {
@@ -241,8 +242,7 @@ struct ShuffleFour : PackedOperation {
         const auto from = lanes_of<T>(b);
         auto result = from;
         if constexpr (first + 4 <= result.size())
-            for (std::size_t i = 0; i < 4; ++i)
-                result[first + i] = from[first + (immediate >> (2 * i) & 3U)];
+            for (std::size_t i = 0; i < 4; ++i) result[first + i] = from[first + (immediate >> (2 * i) & 3U)];
         return pack(result);
     }
 };

@@ -14,9 +14,6 @@ template <class T>
 constexpr unsigned masked(unsigned count) {
     return count & (sizeof(T) == 8 ? 63 : 31);
 }
-constexpr std::uint64_t if_set(bool condition, std::uint64_t mask) {
-    return condition ? mask : 0;
-}
 template <class T>
 constexpr bool bit_of(T value, unsigned number) {
     return (value >> number & 1) != 0;
@@ -36,7 +33,7 @@ struct Shl {
         const T result = static_cast<T>(wide);
         const bool cf = (wide >> bits_of<T> & 1) != 0;
         return {result,
-                result_flags(result) | if_set(cf, flag::cf) | if_set(cf != top_bit(result), flag::of)};
+                result_flags(result) | flag_if(cf, flag::cf) | flag_if(cf != top_bit(result), flag::of)};
     }
 };
 struct Shr {
@@ -46,8 +43,8 @@ struct Shr {
         const T result = static_cast<T>(wide >> count);
         const bool cf = bit_of(wide, count - 1);
         return {result,
-                result_flags(result) | if_set(cf, flag::cf) |
-                    if_set(top_bit(result) != second_bit(result), flag::of)};
+                result_flags(result) | flag_if(cf, flag::cf) |
+                    flag_if(top_bit(result) != second_bit(result), flag::of)};
     }
 };
 struct Sar {
@@ -56,13 +53,13 @@ struct Sar {
         const std::int64_t wide = static_cast<std::make_signed_t<T>>(value);
         const T result = static_cast<T>(wide >> count);
         const bool cf = (wide >> (count - 1) & 1) != 0;
-        return {result, result_flags(result) | if_set(cf, flag::cf)};
+        return {result, result_flags(result) | flag_if(cf, flag::cf)};
     }
 };
 
 /// Rotates change CF and OF only.
 constexpr std::uint64_t rotate_flags(std::uint64_t flags, bool cf, bool of) {
-    return (flags & (flag::status & ~(flag::cf | flag::of))) | if_set(cf, flag::cf) | if_set(of, flag::of);
+    return (flags & (flag::status & ~(flag::cf | flag::of))) | flag_if(cf, flag::cf) | flag_if(of, flag::of);
 }
 
 struct Rol {
@@ -140,7 +137,7 @@ struct Shld {
         const T result = static_cast<T>(wide >> (top - bits_of<T> - count));
         const bool cf = (wide >> (top - count) & 1) != 0;
         return {result,
-                result_flags(result) | if_set(cf, flag::cf) | if_set(cf != top_bit(result), flag::of)};
+                result_flags(result) | flag_if(cf, flag::cf) | flag_if(cf != top_bit(result), flag::of)};
     }
 };
 struct Shrd {
@@ -151,8 +148,8 @@ struct Shrd {
         const T result = static_cast<T>(wide >> count);
         const bool cf = (wide >> (count - 1) & 1) != 0;
         return {result,
-                result_flags(result) | if_set(cf, flag::cf) |
-                    if_set(top_bit(result) != second_bit(result), flag::of)};
+                result_flags(result) | flag_if(cf, flag::cf) |
+                    flag_if(top_bit(result) != second_bit(result), flag::of)};
     }
 };
 

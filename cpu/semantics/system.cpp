@@ -4,6 +4,7 @@
 #include "cpu/families.hpp"
 #include "cpu/operands.hpp"
 #include "cpu/privilege.hpp"
+#include "cpu/smm.hpp"
 
 // Control and debug registers, caches and translations.
 namespace hyperstep::cpu {
@@ -221,6 +222,12 @@ Outcome flush_line(Cpu& cpu, const Op& op) {
     return {};
 }
 
+Outcome resume_from_smm(Cpu& cpu, const Op& op) {
+    if (!cpu.state.blocking.smi) return undefined_opcode();
+    HS_TRY(intercept(cpu, InterceptPoint::rsm, {.op = &op}));
+    return leave_smm(cpu);
+}
+
 Outcome serialize(Cpu& /*cpu*/, const Op& /*op*/) {
     return {};
 }
@@ -237,6 +244,7 @@ constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_CLFLUSH, Feature::clfsh, only<flush_line>},
     {ZYDIS_MNEMONIC_CLFLUSHOPT, Feature::clflushopt, only<flush_line>},
     {ZYDIS_MNEMONIC_CLWB, Feature::clwb, only<flush_line>},
+    {ZYDIS_MNEMONIC_RSM, Feature::always, only<resume_from_smm>, Flow::ends},
     {ZYDIS_MNEMONIC_SERIALIZE, Feature::serialize, only<serialize>, Flow::ends},
 };
 

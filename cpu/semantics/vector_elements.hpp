@@ -21,14 +21,11 @@ std::uint32_t sign_bits(const std::array<std::uint64_t, words>& value) {
     return bits;
 }
 
-/// Stores the bytes whose byte of `mask` has its highest bit set to DS:rDI (or the segment that overrides DS).
-/// SDM "MASKMOVDQU". The faults are those of a store of all bytes, even if none is selected: the manual leaves
-/// that to the processor.
+/// Stores the bytes whose byte of `mask` has its highest bit set to DS:rDI (or the segment that overrides
+/// DS). SDM "MASKMOVDQU". The faults are those of a store of all bytes, even if none is selected: the manual
+/// leaves that to the processor.
 template <unsigned bytes>
-Outcome store_selected_bytes(Cpu& cpu,
-                             const Op& op,
-                             const Packed<bytes>& value,
-                             const Packed<bytes>& mask) {
+Outcome store_selected_bytes(Cpu& cpu, const Op& op, const Packed<bytes>& value, const Packed<bytes>& mask) {
     const auto from = lanes_of<std::uint8_t>(value);
     const std::uint32_t selected = sign_bits<std::uint8_t>(mask);
     const std::uint64_t start = cpu.state.gpr[rdi];
@@ -38,8 +35,8 @@ Outcome store_selected_bytes(Cpu& cpu,
     std::array<Place, bytes> places{};
     for (unsigned i = 0; i < bytes; ++i) {
         if ((selected >> i & 1U) == 0) continue;
-        const auto place = prepare_store<std::uint8_t>(
-            cpu, op.segment, (start + i) & mask_of_bytes(op.address_bytes));
+        const auto place =
+            prepare_store<std::uint8_t>(cpu, op.segment, (start + i) & mask_of_bytes(op.address_bytes));
         if (!place) return tl::unexpected{place.error()};
         places[i] = *place;
     }

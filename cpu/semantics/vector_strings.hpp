@@ -73,7 +73,8 @@ inline unsigned explicit_length(const Cpu& cpu, const Op& op, unsigned number, u
     const std::uint64_t whole = cpu.state.gpr[number];
     std::int64_t length = static_cast<std::int32_t>(static_cast<std::uint32_t>(whole));
     if (op.has(op_flag::rex_w) && cpu.mode == Mode::long_64) length = static_cast<std::int64_t>(whole);
-    const std::uint64_t absolute = length < 0 ? 0 - static_cast<std::uint64_t>(length) : static_cast<std::uint64_t>(length);
+    const std::uint64_t absolute =
+        length < 0 ? 0 - static_cast<std::uint64_t>(length) : static_cast<std::uint64_t>(length);
     return static_cast<unsigned>(std::min<std::uint64_t>(absolute, most));
 }
 template <class T>

@@ -28,11 +28,16 @@ Outcome require_wait_instructions(const Cpu& cpu) {
     return {};
 }
 
+/// The extensions: ECX, or RCX in 64-bit mode.
+std::uint64_t extensions_of(const Cpu& cpu) {
+    return read_sized(cpu.state, rcx, cpu.mode == Mode::long_64 ? 8 : 4);
+}
+
 Outcome monitor(Cpu& cpu, const Op& op) {
     HS_TRY(require_wait_instructions(cpu));
     const std::uint64_t offset = read_sized(cpu.state, rax, op.address_bytes);
     HS_TRY(intercept(cpu, InterceptPoint::monitor, {.op = &op, .address = offset}));
-    if ((cpu.state.gpr[rcx] & 0xffff'ffff) != 0) return general_protection();
+    if (extensions_of(cpu) != 0) return general_protection();
     const auto place = locate(cpu, op.segment, offset, 1, mmu::Access::read);
     if (!place) return tl::unexpected{place.error()};
     arm_monitor(cpu, place->first);
@@ -45,7 +50,7 @@ Outcome wait_for_store(Cpu& cpu, const Op& op) {
     constexpr std::uint64_t masked_interrupts_wake = 1;
     HS_TRY(require_wait_instructions(cpu));
     HS_TRY(intercept(cpu, InterceptPoint::mwait, {.op = &op, .value = cpu.state.monitor.armed ? 1U : 0U}));
-    const std::uint64_t extensions = cpu.state.gpr[rcx] & 0xffff'ffff;
+    const std::uint64_t extensions = extensions_of(cpu);
     if ((extensions & ~masked_interrupts_wake) != 0) return general_protection();
     if (!cpu.state.monitor.armed) return {};
     cpu.state.monitor.masked_interrupts_wake = extensions != 0;

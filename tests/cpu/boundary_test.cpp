@@ -122,6 +122,18 @@ TEST_F(BoundaryTest, ASingleStepTrapFollowsTheInstruction) {
     EXPECT_FALSE(cpu.rflags()[Rflags::tf]);
 }
 
+TEST_F(BoundaryTest, WithBtfOnlyABranchIsTrapped) {
+    machine.put(BareMachine::code + 4, {0xeb, 0x02});  // jmp over one instruction
+    cpu.state.rflags |= tf;
+    cpu.state.msr.debugctl = 2;
+    run_for(4);
+    EXPECT_EQ(cpu.state.gpr[rax], 2U);
+    EXPECT_EQ(cpu.state.rip, handler_of(1));
+    EXPECT_EQ(pushed(0), BareMachine::code + 8);
+    EXPECT_EQ(cpu.state.dr6, 0xffff'0ff0 | bs);
+    EXPECT_EQ(cpu.state.msr.debugctl, 0U);
+}
+
 TEST_F(BoundaryTest, PopfThatClearsTfIsStillTrapped) {
     machine.put(BareMachine::code, {0x9d});  // popfd
     machine.memory.write(Hpa{BareMachine::stack}, 4, 2);
@@ -338,6 +350,31 @@ TEST_F(BoundaryTest, AFaultDuringADoubleFaultIsShutdown) {
     EXPECT_EQ(run_for(5), exec::Stop::shutdown);
     EXPECT_TRUE(machine.board.shutdown);
     EXPECT_EQ(cpu.state.rip, BareMachine::code);
+}
+
+TEST_F(BoundaryTest, ABreakpointOnThePushesOfAnEventTrapsInItsHandler) {
+    cpu.state.dr[2] = BareMachine::stack - 4;
+    cpu.state.dr7 = 0x400 | 1 << 4 | 0xdULL << 24;  // L2, four bytes, on writes
+    cpu.state.rflags |= if_bit;
+    refresh(cpu);
+    machine.board.interrupt = 0x40;
+    run_for(2);
+    EXPECT_EQ(cpu.state.rip, handler_of(1));
+    EXPECT_EQ(pushed(0), handler_of(0x40));
+    EXPECT_EQ(cpu.state.dr6, 0xffff'0ff4U);
+}
+
+TEST_F(BoundaryTest, AnEventThatAlwaysFaultsOnItsWayDoesNotLast) {
+    // Handlers at CPL 3 with a misaligned stack: the delivery of #AC raises #AC.
+    machine.enter_protected_with_tables(3);
+    for (const unsigned vector : {17U, 0x40U})
+        machine.set_gate(vector, gate(TableMachine::code_3, handler_of(0), 0xee));
+    cpu.state.cr0 |= Cr0::am.mask;
+    cpu.state.rflags |= Rflags::ac.mask | if_bit;
+    cpu.state.gpr[rsp] = BareMachine::stack + 1;
+    refresh(cpu);
+    machine.board.interrupt = 0x40;
+    EXPECT_EQ(run_for(5), exec::Stop::shutdown);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #pragma once
+#include <functional>
 #include <span>
-
-#include <gtest/gtest.h>
 
 #include "tests/cpu/table_machine.hpp"
 

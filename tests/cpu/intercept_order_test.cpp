@@ -63,6 +63,7 @@ constexpr Fault ud{.vector = Vector::ud};
 constexpr Fault nm{.vector = Vector::nm};
 constexpr Fault read_of_absent_page{.vector = Vector::pf, .has_error_code = true, .error_code = 0};
 constexpr Fault write_to_absent_page{.vector = Vector::pf, .has_error_code = true, .error_code = 2};
+constexpr Fault in_the_ldt{.vector = Vector::gp, .has_error_code = true, .error_code = 4};
 constexpr Fault general_detect{.vector = Vector::db, .error_code = 1 << 13};
 
 constexpr std::uint64_t absent = 0x60'0000;  ///< a page that is not mapped
@@ -173,6 +174,48 @@ std::vector<OrderCase> order_cases() {
          {at_cpl_3()},
          {{gp0, set({{rcx, 0x1234'5678}})}, {gp0, set({{rcx, 0x277}, {rax, 2}, {rdx, 0}})}}},
         {"WBINVD", {0x0f, 0x09}, wbinvd, {at_cpl_3()}, {}},
+        {"LGDT",
+         {0x0f, 0x01, 0x10},
+         gdtr_idtr_access,
+         {at_cpl_3()},
+         {{read_of_absent_page, set({{rax, absent}})}, {gp0, set({{rax, not_canonical}})}}},
+        {"LIDT",
+         {0x0f, 0x01, 0x18},
+         gdtr_idtr_access,
+         {at_cpl_3()},
+         {{read_of_absent_page, set({{rax, absent}})}, {gp0, set({{rax, not_canonical}})}}},
+        {"SGDT",
+         {0x0f, 0x01, 0x00},
+         gdtr_idtr_access,
+         {{gp0, all({make_user, with_cr4(Cr4::umip.mask)})}},
+         {{write_to_absent_page, set({{rax, absent}})}}},
+        {"SIDT",
+         {0x0f, 0x01, 0x08},
+         gdtr_idtr_access,
+         {{gp0, all({make_user, with_cr4(Cr4::umip.mask)})}},
+         {{write_to_absent_page, set({{rax, absent}})}}},
+        {"LLDT",
+         {0x0f, 0x00, 0xd0},
+         ldtr_tr_access,
+         {{ud, [](BareMachine& machine) { machine.enter_real_mode(); }}, at_cpl_3()},
+         {{in_the_ldt, set({{rax, 4}})}}},
+        {"LTR",
+         {0x0f, 0x00, 0xd8},
+         ldtr_tr_access,
+         {{ud, [](BareMachine& machine) { machine.enter_real_mode(); }}, at_cpl_3()},
+         {{gp0, set({{rax, 0}})}, {in_the_ldt, set({{rax, 4}})}}},
+        {"SLDT",
+         {0x0f, 0x00, 0x00},
+         ldtr_tr_access,
+         {{ud, [](BareMachine& machine) { machine.enter_real_mode(); }},
+          {gp0, all({make_user, with_cr4(Cr4::umip.mask)})}},
+         {{write_to_absent_page, set({{rax, absent}})}}},
+        {"STR",
+         {0x0f, 0x00, 0x08},
+         ldtr_tr_access,
+         {{ud, [](BareMachine& machine) { machine.enter_real_mode(); }},
+          {gp0, all({make_user, with_cr4(Cr4::umip.mask)})}},
+         {{write_to_absent_page, set({{rax, absent}})}}},
         {"RDRAND", {0x0f, 0xc7, 0xf0}, rdrand, {}, {}},
         {"RDSEED", {0x0f, 0xc7, 0xf8}, rdseed, {}, {}},
         {"XSAVES",
@@ -218,7 +261,7 @@ Ended run(const OrderCase& test, Verdict verdict, const Prepare& setup) {
     Recorder recorder{verdict};
     machine.cpu.intercepts = &recorder;
     machine.put(BareMachine::code, test.code);
-    machine.cpu.state.rip = BareMachine::code;
+    machine.cpu.state.rip = BareMachine::code - machine.cpu.state.segment[cs].base;
     const State before = machine.cpu.state;
     const Outcome outcome = execute_one(machine.cpu);
     Ended ended{.fault = {}, .asked = recorder.asked};
@@ -288,6 +331,15 @@ TEST(InterceptOrder, SomeInstructionsNeverAsk) {
         EXPECT_TRUE(ended.asked.empty()) << unsigned{code[1]};
         EXPECT_FALSE(ended.fault) << unsigned{code[1]};
     }
+}
+
+TEST(InterceptOrder, RsmAsksBeforeItLooksAtTheSavedState) {
+    const OrderCase test{"RSM", {0x0f, 0xaa}, InterceptPoint::rsm, {}, {}};
+    const Ended ended =
+        run(test, Verdict::intervene, [](BareMachine& machine) { machine.cpu.state.blocking.smi = true; });
+    EXPECT_EQ(ended.asked, std::vector{InterceptPoint::rsm});
+    ASSERT_TRUE(ended.fault);
+    EXPECT_EQ(ended.fault->kind, Fault::Kind::intercepted);
 }
 
 TEST(InterceptOrder, WithoutSmxAndSmmGetsecAndRsmAreUndefined) {

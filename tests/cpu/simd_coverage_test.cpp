@@ -1,10 +1,10 @@
 #include <Zydis/Zydis.h>
-#include <gtest/gtest.h>
-
 #include <map>
 #include <set>
 #include <sstream>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "cpu/decode.hpp"
 #include "tests/cpu/bare_machine.hpp"
@@ -15,11 +15,25 @@ namespace {
 
 /// What Zydis calls the sets of SIMD instructions. Of FXSAVE, MXCSR and prefetching, others are in charge.
 bool is_of_these_sets(const ZydisDecodedInstruction& instruction) {
-    static const std::set<std::string> sets{"PENTIUMMMX", "SSE",  "SSE2", "SSE2MMX",   "SSE3", "SSSE3",
-                                            "SSSE3MMX",   "SSE4", "SSE42", "AES",      "PCLMULQDQ", "SHA",
-                                            "AVX",        "AVX2", "AVX2GATHER", "AVXAES", "F16C", "FMA"};
-    static const std::set<std::string> others{
-        "crc32", "lfence", "mfence", "sfence", "vldmxcsr", "vstmxcsr"};
+    static const std::set<std::string> sets{"PENTIUMMMX",
+                                            "SSE",
+                                            "SSE2",
+                                            "SSE2MMX",
+                                            "SSE3",
+                                            "SSSE3",
+                                            "SSSE3MMX",
+                                            "SSE4",
+                                            "SSE42",
+                                            "AES",
+                                            "PCLMULQDQ",
+                                            "SHA",
+                                            "AVX",
+                                            "AVX2",
+                                            "AVX2GATHER",
+                                            "AVXAES",
+                                            "F16C",
+                                            "FMA"};
+    static const std::set<std::string> others{"crc32", "lfence", "mfence", "sfence", "vldmxcsr", "vstmxcsr"};
     return sets.count(ZydisISASetGetString(instruction.meta.isa_set)) != 0 &&
            others.count(ZydisMnemonicGetString(instruction.mnemonic)) == 0;
 }
@@ -104,11 +118,10 @@ TEST(SimdCoverage, EveryVexForm) {
                         const unsigned w = choice >> 4U & 1U;
                         const unsigned pp_l = choice & 7U;
                         const unsigned vvvv = (choice & 8U) != 0 ? 0x60 : 0x78;
-                        std::vector<std::uint8_t> bytes{
-                            0xc4,
-                            static_cast<std::uint8_t>(0xe0 | map),
-                            static_cast<std::uint8_t>(w << 7U | vvvv | pp_l),
-                            static_cast<std::uint8_t>(opcode)};
+                        std::vector<std::uint8_t> bytes{0xc4,
+                                                        static_cast<std::uint8_t>(0xe0 | map),
+                                                        static_cast<std::uint8_t>(w << 7U | vvvv | pp_l),
+                                                        static_cast<std::uint8_t>(opcode)};
                         put_operands(bytes, reg, rm);
                         missing.look_at(bytes);
                     }
