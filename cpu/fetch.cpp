@@ -152,7 +152,8 @@ Expected<const Block*> fetch_block(Cpu& cpu) {
         if (block->second_page == ~0ULL) return block;
         const auto same = continues_there(cpu, *block, linear);
         if (!same) return tl::unexpected{same.error()};
-        if (*same) return block;
+        // Accessed flags of the second page may lie in the instruction.
+        if (*same && block->key == key) return block;
     }
     return decode_block(cpu, key, *page, offset, fetchable);
 }

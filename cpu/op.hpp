@@ -35,7 +35,7 @@ inline constexpr std::uint8_t has_memory = 128;
 /// One decoded instruction, ready to run.
 struct Op {
     Handler run = nullptr;
-    std::uint64_t immediate = 0;  ///< sign-extended; branch displacement; far pointer offset; moffs; x87: ModRM
+    std::uint64_t immediate = 0;  ///< sign-extended; branch displacement; far offset; moffs; x87: ModRM
     std::int32_t displacement =
         0;  ///< of the memory operand. Of ENTER the second immediate, of far pointers the selector
     /// Registers by position of the visible operand: 0 is the destination as written. Of what kind, the

@@ -11,8 +11,8 @@ namespace {
 using exec::Stop;
 using Block = exec::Block<Op>;
 
-/// What a link from block to block holds for: an epoch of this processor. Another that shares the blocks may map
-/// the same address elsewhere while its own epoch happens to be the same number.
+/// What a link from block to block holds for: an epoch of this processor. Another that shares the blocks may
+/// map the same address elsewhere while its own epoch happens to be the same number.
 std::uint64_t epoch_of_links(const Cpu& cpu) {
     return cpu.code_epoch() << 16 | (cpu.number & 0xffff);
 }

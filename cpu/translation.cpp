@@ -63,15 +63,12 @@ enum class Tables : std::uint8_t { elsewhere, were_here };
 /// Announces a write. When the page holds tables that a walk has read, perhaps the very one that found this
 /// page, the translation must not be kept: nobody watches those tables any more.
 Tables announce(Cpu& cpu, Hpa frame) {
-    const std::uint64_t epoch = cpu.code_epoch();
     const unsigned watches = cpu.memory.watches(frame);
     cpu.memory.about_to_write(frame);
-    // The instructions behind this one may be others, or lie elsewhere.
-    if (epoch != cpu.code_epoch()) cpu.leave_block = true;
     return (watches & ~static_cast<unsigned>(mmu::Watch::code)) != 0 ? Tables::were_here : Tables::elsewhere;
 }
 
-Expected<PageHandle> walk(
+Expected<PageHandle> walk_and_announce(
     Cpu& cpu, std::uint64_t linear, Access access, Privilege privilege, mmu::ContextNumber context) {
     mmu::PhysicalView view = physical_view(cpu);
     const auto translation = mmu::translate(cpu.paging, view, Gva{linear}, access, privilege);
@@ -85,6 +82,16 @@ Expected<PageHandle> walk(
     }
     keep(cpu, linear, access, context, handle, *translation);
     return handle;
+}
+
+/// Accessed and dirty flags are writes too. After one, or what is announced, the instructions behind this one
+/// may be others, or lie elsewhere.
+Expected<PageHandle> walk(
+    Cpu& cpu, std::uint64_t linear, Access access, Privilege privilege, mmu::ContextNumber context) {
+    const std::uint64_t epoch = cpu.code_epoch();
+    auto page = walk_and_announce(cpu, linear, access, privilege, context);
+    if (epoch != cpu.code_epoch()) cpu.leave_block = true;
+    return page;
 }
 
 Expected<PageHandle> through_tlb(
