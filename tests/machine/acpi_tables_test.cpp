@@ -101,9 +101,15 @@ TEST_P(AcpiTree, TheMadtListsEveryProcessorTheIoApicAndTheOverrides) {
     std::map<unsigned, unsigned> kinds;
     for (std::size_t at = 44; at < madt.size(); at += madt[at + 1]) {
         ASSERT_GT(madt[at + 1], 0);
-        if (madt[at] == 0) EXPECT_EQ(madt[at + 3], kinds[0]);
-        if (madt[at] == 1) EXPECT_EQ(number(madt, at + 4, 4), 0xfec0'0000U);
-        if (madt[at] == 2 && madt[at + 3] == 0) EXPECT_EQ(number(madt, at + 4, 4), 2U);
+        if (madt[at] == 0) {
+            EXPECT_EQ(madt[at + 3], kinds[0]);
+        }
+        if (madt[at] == 1) {
+            EXPECT_EQ(number(madt, at + 4, 4), 0xfec0'0000U);
+        }
+        if (madt[at] == 2 && madt[at + 3] == 0) {
+            EXPECT_EQ(number(madt, at + 4, 4), 2U);
+        }
         ++kinds[madt[at]];
     }
     EXPECT_EQ(kinds, (std::map<unsigned, unsigned>{{0, GetParam()}, {1, 1}, {2, 2}, {4, 1}}));

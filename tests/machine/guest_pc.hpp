@@ -18,15 +18,15 @@ public:
         Trace trace{};
         bool traces_instructions = false;
     };
-    explicit GuestPc(std::initializer_list<std::uint8_t> code) : GuestPc{code, Options{}} {}
-    GuestPc(std::initializer_list<std::uint8_t> code, const Options& options)
+    explicit GuestPc(std::initializer_list<std::uint8_t> program) : GuestPc{program, Options{}} {}
+    GuestPc(std::initializer_list<std::uint8_t> program, const Options& options)
         : pc{{.processors = options.processors,
               .memory = MemoryMap::of(16ULL << 20).value(),
               .seed = options.seed,
               .serial = [this](char byte) { printed += byte; },
               .trace = options.trace,
               .traces_instructions = options.traces_instructions}} {
-        const Bytes image = multiboot_image(code);
+        const Bytes image = multiboot_image(program);
         pc.boot(
             plan_boot(
                 {.image = image.span(), .image_name = "test", .command_line = "", .modules = {}, .flat = {}},

@@ -105,7 +105,9 @@ TEST(Pc, RamIsWhereTheMapSays) {
 }
 
 TEST(Pc, ATebibyteIsSparse) {
-    Pc pc{{.memory = MemoryMap::of(1ULL << 40).value()}};
+    PcConfiguration configuration;
+    configuration.memory = MemoryMap::of(1ULL << 40).value();
+    Pc pc{configuration};
     EXPECT_EQ(pc.memory().page(Hpa{(1ULL << 40) + (1ULL << 30) - 0x1000}).kind, mmu::PageKind::ram);
     EXPECT_NE(pc.state_hash(), 0U);
 }
