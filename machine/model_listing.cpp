@@ -82,8 +82,9 @@ std::string model_text(const Model& model) {
 }
 
 std::string model_json(const Model& model) {
-    ordered_json msrs = ordered_json::object();
-    for (const MsrLine& each : msrs_of(model)) msrs[each.index] = std::string{each.name};
+    ordered_json msrs = ordered_json::array();
+    for (const MsrLine& each : msrs_of(model))
+        msrs.push_back({{"index", each.index}, {"name", std::string{each.name}}});
     ordered_json cases = ordered_json::array();
     for (const cpu::UnimplementedCase& each : cpu::unimplemented_cases())
         cases.push_back({{"name", std::string{each.name}},

@@ -28,7 +28,9 @@ def runnable(command):
     """The command with the binary under test instead of what a reader types; None if it is none of ours."""
     for typed in ("./dev run ", "hyperstep "):
         if command.startswith(typed):
-            return command.replace(typed, f"{binary} ").replace("casebook/", f"{root}/casebook/")
+            built = pathlib.Path(binary).resolve().parent
+            line = command.replace(typed, f"{binary} ").replace("casebook/", f"{root}/casebook/")
+            return line.replace("build/dev/", f"{built}/")
     return None
 
 
