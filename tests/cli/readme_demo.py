@@ -29,8 +29,8 @@ def runnable(command):
     for typed in ("./dev run ", "hyperstep "):
         if command.startswith(typed):
             built = pathlib.Path(binary).resolve().parent
-            line = command.replace(typed, f"{binary} ").replace("casebook/", f"{root}/casebook/")
-            return line.replace("build/dev/", f"{built}/")
+            line = command.replace("casebook/", f"{root}/casebook/").replace("build/dev/", f"{built}/")
+            return line.replace(typed, f"{binary} ")
     return None
 
 
