@@ -3,7 +3,8 @@
 
 #include "base/bits.hpp"
 
-// Bit layouts of x86 registers that the processor and the VM-entry checks share, named as the manual names them.
+// Bit layouts of x86 registers that the processor and the VM-entry checks share, named as the manual names
+// them.
 namespace hyperstep::x86 {
 
 /// SDM "Control Registers".

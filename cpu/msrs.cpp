@@ -5,7 +5,6 @@
 #include <iterator>
 
 #include "base/trace_words.hpp"
-#include "base/trace_words.hpp"
 #include "cpu/control_registers.hpp"
 
 namespace hyperstep::cpu {

@@ -20,7 +20,8 @@ std::uint64_t tag_for(const mmu::TlbEntry& entry, Access access) {
     }
 }
 
-/// Physical memory as this processor reaches it, tables included: address bit 20 is 0 while A20M# is asserted.
+/// Physical memory as this processor reaches it, tables included: address bit 20 is 0 while A20M# is
+/// asserted.
 mmu::PhysicalView physical_view(Cpu& cpu) {
     mmu::PhysicalView view{cpu.memory, cpu.second_stage};
     if (!cpu.board.a20_enabled()) view.mask_addresses(~(1ULL << 20));

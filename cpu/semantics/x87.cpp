@@ -44,8 +44,8 @@ constexpr std::uint16_t undefined_conditions() {
 }
 
 /// Runs the instruction on the host with the guest's registers; the guest then has its results. Returns the
-/// exceptions that it raised. Those that were there before stay out of it: a pending unmasked one, which CR0.NE
-/// = 0 lets through, would be the host's.
+/// exceptions that it raised. Those that were there before stay out of it: a pending unmasked one, which
+/// CR0.NE = 0 lets through, would be the host's.
 template <unsigned opcode, unsigned modrm>
 std::uint16_t run_on_host(FpuState& fpu, void* operand, std::uint8_t& ah) {
     constexpr std::uint16_t kept = undefined_conditions<opcode, modrm>();
