@@ -4,16 +4,13 @@
 #include "cpu/families.hpp"
 #include "cpu/flags.hpp"
 #include "cpu/operands.hpp"
+#include "cpu/privilege.hpp"
 #include "cpu/segment_loads.hpp"
 
 // GDTR, IDTR, LDTR, TR, and questions about descriptors: LAR, LSL, VERR, VERW, ARPL.
 namespace hyperstep::cpu {
 namespace {
 
-Outcome require_most_privileged(const Cpu& cpu) {
-    if (cpu.cpl != 0) return general_protection();
-    return {};
-}
 Outcome require_protected_mode(const Cpu& cpu) {
     if (!cpu.protected_mode()) return undefined_opcode();
     return {};

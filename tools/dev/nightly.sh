@@ -14,6 +14,7 @@ dev_nightly() {
     nightly_part "the tests" "$root/dev" test
     nightly_part "the tests with sanitizers" nightly_tests asan
     nightly_part "the tests built by clang, with coverage" nightly_tests coverage
+    nightly_part "ten million instructions on the host's processor and on ours" nightly_oracle
     nightly_part "coverage of the fuzz corpora" "$root/dev" fuzz --report
     nightly_part "format, layers, headers, lint of every file" "$root/dev" check --all
     nightly_part "fuzzing" "$root/dev" fuzz --seconds "$fuzz_seconds"
@@ -43,4 +44,12 @@ nightly_part() {
 
 nightly_tests() {
     "$root/dev" build "$1" && LLVM_PROFILE_FILE="$root/build/$1/profile/%p.profraw" run_ctest "$1"
+}
+
+nightly_oracle() {
+    "$root/dev" build dev || return
+    local size
+    for size in 64 32 16; do
+        "$root/build/dev/native_oracle" --size "$size" --cases 3500000 --seed 2 || return
+    done
 }

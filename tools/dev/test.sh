@@ -1,7 +1,7 @@
 # ./dev test
 
 # The rooms that have tests, the inner one first: a path belongs to the first that holds it.
-tested_rooms=(vmx/rules base explain cli embed)
+tested_rooms=(vmx/rules base mmu exec cpu devices machine explain cli embed)
 
 # room_of PATH: the tested room that a path belongs to (its code or its tests), "fuzz", "tools", "none",
 # or "all" for what every room is built with.
