@@ -130,6 +130,20 @@ void Pc::give_firmware_configuration() {
 /// What firmware would have done before an image starts: interrupt controllers initialized and masked, the
 /// serial port set to 8 bits, the bootstrap processor's APIC in virtual-wire mode, caches on, application
 /// processors waiting for SIPI.
+/// The words of the BIOS data area that boot code reads: where base memory ends, above all.
+void Pc::leave_bios_data() {
+    constexpr std::uint64_t data_area = 0x400;
+    constexpr std::uint16_t has_x87 = 1 << 1, one_serial_port = 1 << 9;
+    const auto word = [&](std::uint64_t offset, std::uint64_t value) {
+        memory_.write(Hpa{data_area + offset}, 2, value);
+    };
+    word(0x00, 0x3f8);                                   // the first serial port
+    word(0x0e, MemoryMap::extended_data >> 4);           // the segment of the EBDA
+    word(0x10, has_x87 | one_serial_port);               // equipment
+    word(0x13, MemoryMap::extended_data >> 10);          // KiB of base memory
+    memory_.write(Hpa{MemoryMap::extended_data}, 1, 1);  // KiB of the EBDA itself
+}
+
 void Pc::leave_firmware_state() {
     constexpr std::array<std::pair<std::uint16_t, std::uint32_t>, 13> initialization{{
         {0x20, 0x11},
@@ -148,6 +162,7 @@ void Pc::leave_firmware_state() {
     }};
     for (const auto& [port, value] : initialization)
         chipset_->ports.write(port, devices::IoWidth::byte, value);
+    leave_bios_data();
     chipset_->local_apic(0).set_virtual_wire_mode();
     constexpr std::uint64_t caches_off = 0x6000'0000;
     constexpr std::uint64_t write_back_by_default = 0xc06;  // and both kinds of MTRRs enabled

@@ -126,6 +126,7 @@ private:
     void give_firmware_configuration();
     void add_window(std::uint64_t first, devices::MemoryDevice& device);
     void leave_firmware_state();
+    void leave_bios_data();
     void enter_waking_vector();
 
     /// The tick at which the processor that runs next must stop.
