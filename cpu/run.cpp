@@ -17,23 +17,29 @@ std::uint64_t epoch_of_links(const Cpu& cpu) {
     return cpu.code_epoch() << 16 | (cpu.number & 0xffff);
 }
 
-/// The block at RIP: the one that followed the last block before, if nothing has changed since.
-Expected<const Block*> next_block(Cpu& cpu, const Block*& previous) {
+/// The block at RIP if it followed `previous` before, and nothing has changed since; otherwise null.
+const Block* linked_block(const Cpu& cpu, const Block* previous) {
+    if (previous == nullptr) return nullptr;
     const std::uint64_t epoch = epoch_of_links(cpu);
-    if (previous != nullptr && previous->next_address == cpu.state.rip && previous->next_epoch == epoch)
-        [[likely]] {
-        previous = previous->next;
-        return previous;
-    }
+    for (const Block::Link& link : previous->links)
+        if (link.address == cpu.state.rip && link.epoch == epoch) return link.block;
+    return nullptr;
+}
+
+bool can_link(const Block& block) {
+    return block.key != 0 && block.second_page == ~0ULL;
+}
+
+/// The block at RIP, looked up or decoded; from now on linked_block() finds it after `previous`.
+Expected<const Block*> looked_up_block(Cpu& cpu, const Block* previous) {
+    const std::uint64_t epoch = epoch_of_links(cpu);
     const auto block = fetch_block(cpu);
-    if (!block) return block;
-    const bool can_link = (*block)->key != 0 && (*block)->second_page == ~0ULL;
-    if (previous != nullptr && can_link && epoch_of_links(cpu) == epoch) {
-        previous->next = *block;
-        previous->next_address = cpu.state.rip;
-        previous->next_epoch = epoch;
+    // First the epoch: when it has changed, `previous` is perhaps no more.
+    const bool is_lasting = block && previous != nullptr && epoch_of_links(cpu) == epoch;
+    if (is_lasting && can_link(*previous) && can_link(**block)) {
+        previous->links[1] = previous->links[0];
+        previous->links[0] = {.block = *block, .address = cpu.state.rip, .epoch = epoch};
     }
-    previous = can_link ? *block : nullptr;
     return block;
 }
 
@@ -75,9 +81,14 @@ Outcome step(Cpu& cpu) {
 Outcome run_blocks(Cpu& cpu) {
     const Block* previous = nullptr;
     while (cpu.time.now < cpu.time.stop_at) {
-        const auto block = next_block(cpu, previous);
-        if (!block) return tl::unexpected{block.error()};
-        const Outcome outcome = run_ops(cpu, **block, cpu.time.stop_at - cpu.time.now);
+        const Block* block = linked_block(cpu, previous);
+        if (block == nullptr) {
+            const auto found = looked_up_block(cpu, previous);
+            if (!found) return tl::unexpected{found.error()};
+            block = *found;
+        }
+        previous = block;
+        const Outcome outcome = run_ops(cpu, *block, cpu.time.stop_at - cpu.time.now);
         if (!outcome) {
             // Data breakpoints that an instruction met before it faulted; each instruction before it met
             // none.

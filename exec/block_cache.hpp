@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,10 +21,14 @@ struct Block {
     std::uint32_t bytes = 0;  ///< of code
     /// Of a block whose one instruction crosses into another page: the page in which it ends. Otherwise ~0.
     std::uint64_t second_page = ~0ULL;
-    /// The block that ran after this one, when its address and the reader's epoch were these.
-    mutable const Block* next = nullptr;
-    mutable std::uint64_t next_address = 0;
-    mutable std::uint64_t next_epoch = 0;
+    /// A block that ran after this one, when its address and the reader's epoch were these. No epoch is 0.
+    struct Link {
+        const Block* block = nullptr;
+        std::uint64_t address = 0;
+        std::uint64_t epoch = 0;
+    };
+    /// Two, as a conditional branch has; the newer first.
+    mutable std::array<Link, 2> links{};
 };
 
 /// The decoded blocks of one machine, by physical address and decoding mode. A write to a page that holds

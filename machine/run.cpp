@@ -133,9 +133,14 @@ std::string result_json(Pc& pc, const Ending& ending) {
     json["clock"] = to_string(pc.clock_source());
     json["state_hash"] = hash_text(pc.state_hash());
     json["processor"] = ending.processor;
+    std::uint64_t decoded = 0;
     Json processors = Json::array();
-    for (unsigned i = 0; i < pc.processors(); ++i)
-        processors.push_back(registers_json(pc.processor(i).cpu().state));
+    for (unsigned i = 0; i < pc.processors(); ++i) {
+        const cpu::Cpu& processor = pc.processor(i).cpu();
+        decoded += processor.decoded;
+        processors.push_back(registers_json(processor.state));
+    }
+    json["decoded"] = decoded;
     json["vcpus"] = std::move(processors);
     return json.dump() + '\n';
 }

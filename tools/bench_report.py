@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Prints the results of Google Benchmark programs as a table, and writes them as JSON.
+"""Prints results of benchmarks as a table, and writes them as JSON.
 
 usage: bench_report.py [--json FILE] RESULT...
 
-A RESULT is what a program wrote with --benchmark_out. Of repetitions the median counts. A benchmark that counts items
-is reported in items a second, any other in nanoseconds a run. The label "baseline=NAME" names the benchmark that it is
-compared with; the ratio is how many times better than the baseline it is.
+A RESULT is what a Google Benchmark program wrote with --benchmark_out. Of repetitions the median counts. A benchmark
+that counts items is reported in items a second, any other in nanoseconds a run. The label "baseline=NAME" names the
+benchmark that it is compared with; the ratio is how many times better than the baseline it is. Or a RESULT is what
+bench/guests/measure.py wrote: such results are taken as they are.
 
-The JSON: [{"name","unit","value","baseline":NAME|null,"ratio"|null,"runs"}]
+The JSON: [{"name","unit","value"|null,"baseline":NAME|null,"ratio"|null,"runs"}]; a value of null was not measured.
 """
 import json
 import re
@@ -17,12 +18,15 @@ import sys
 NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
-def measurements(files):
-    """name: {"unit", "values", "baseline"}, in the order of the files."""
+def read(file):
+    with open(file, encoding="utf-8") as text:
+        return json.load(text)
+
+
+def measurements(documents):
+    """name: {"unit", "values", "baseline"}, in the order of the Google Benchmark documents."""
     found = {}
-    for file in files:
-        with open(file, encoding="utf-8") as text:
-            document = json.load(text)
+    for document in documents:
         for run in document["benchmarks"]:
             if run.get("run_type") != "iteration":
                 continue
@@ -49,15 +53,23 @@ def rows(found):
                "ratio": ratio, "runs": len(entry["values"])}
 
 
+def in_words(value):
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == 0 else f"{value:.4g}"
+
+
 def table(results):
     width = max(len(row["name"]) for row in results)
     for row in results:
-        line = f"{row['name']:{width}}  {row['value']:>16,.0f} {row['unit']:<3}"
-        if row["ratio"] is not None:
+        line = f"{row['name']:{width}}  {in_words(row['value']):>16} {row['unit']:<4}"
+        if row["value"] is None:
+            line += "  (not measured)"
+        elif row["ratio"] is not None:
             line += f"  {row['ratio']:.2f} x {row['baseline']}"
         elif row["baseline"]:
             line += f"  (not measured: {row['baseline']})"
-        yield line
+        yield line.rstrip()
 
 
 def main(arguments):
@@ -67,7 +79,9 @@ def main(arguments):
     if not arguments or arguments[0].startswith("-"):
         print(__doc__.strip())
         return 0 if arguments[:1] == ["--help"] else 2
-    results = list(rows(measurements(arguments)))
+    documents = [read(file) for file in arguments]
+    results = list(rows(measurements(each for each in documents if isinstance(each, dict))))
+    results += [row for each in documents if isinstance(each, list) for row in each]
     if not results:
         print("bench_report: no results", file=sys.stderr)
         return 1

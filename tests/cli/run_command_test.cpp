@@ -122,6 +122,10 @@ TEST_F(Run, TheLimitIsExact) {
     }
 }
 
+TEST_F(Run, ALoopIsDecodedOnce) {
+    EXPECT_EQ(result_of(for_ever, {"--max-instructions", "123456"})["decoded"], 1);
+}
+
 TEST_F(Run, ThePatternEndsTheRunWithTheInstructionThatCompletesIt) {
     const auto result = result_of(print("aaab") + for_ever, {"--until-pattern", "aab"});
     EXPECT_EQ(result["ended"], "pattern");

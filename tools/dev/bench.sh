@@ -11,7 +11,7 @@ dev_bench() {
         esac
     done
     need build bench
-    build release hyperstep benches
+    build release hyperstep benches guests
     local folder results=() program result
     folder=$(mktemp -d)
     # shellcheck disable=SC2064
@@ -24,6 +24,11 @@ dev_bench() {
             --benchmark_out_format=json >/dev/null 2>"$folder/words" || { cat "$folder/words" >&2; exit 1; }
         [[ -s $result ]] && results+=("$result")
     done
+    say "running the guests (QEMU, Bochs and callgrind too, where they are installed)"
+    result=$folder/guests.json
+    python3 -B bench/guests/measure.py build/release/guests --hyperstep build/release/hyperstep --filter "$filter" \
+        --json "$result" >&2 || exit 1
+    [[ $(<"$result") == '[]' ]] || results+=("$result")
     [[ ${#results[@]} -gt 0 ]] || { say "no benchmark matches '$filter'"; exit 1; }
     python3 -B tools/bench_report.py ${json:+--json "$json"} "${results[@]}"
 }
