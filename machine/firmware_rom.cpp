@@ -32,6 +32,34 @@ constexpr std::array<std::uint8_t, 32> reset_instructions{
     0xff, 0x2e, 0x67, 0x04,  // jmp far [467h]
 };
 
+/// A BIOS service: none is there. CF = 1 and AH = 86H in the caller's frame say so.
+constexpr std::array<std::uint8_t, 11> no_service{
+    0x55,  // push bp
+    0x89,
+    0xe5,  // mov bp, sp
+    0x80,
+    0x4e,
+    0x06,
+    0x01,  // or byte [bp+6], 1
+    0x5d,  // pop bp
+    0xb4,
+    0x86,  // mov ah, 86h
+    0xcf,  // iret
+};
+/// An interrupt of the slave 8259A that nobody has taken over; below, of the master.
+constexpr std::array<std::uint8_t, 9> end_of_interrupt{
+    0x50,  // push ax
+    0xb0,
+    0x20,  // mov al, 20h
+    0xe6,
+    0xa0,  // out 0a0h, al
+    0xe6,
+    0x20,  // out 20h, al
+    0x58,  // pop ax
+    0xcf,  // iret
+};
+constexpr std::array<std::uint8_t, 7> end_of_master_interrupt{0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf};
+
 void put(FirmwareRom& rom, std::uint64_t physical, std::span<const std::uint8_t> bytes) {
     const auto from = std::as_bytes(bytes);
     const auto offset = static_cast<std::ptrdiff_t>(physical - MemoryMap::firmware);
@@ -49,7 +77,16 @@ FirmwareRom firmware_rom(const AcpiTables& tables) {
     put(rom, FirmwareRom::descriptors, descriptors.bytes());
     put(rom, reset_code, reset_instructions);
     put(rom, reset_vector, jump_to_reset_code);
+    put(rom, FirmwareRom::no_service, no_service);
+    put(rom, FirmwareRom::slave_interrupt, end_of_interrupt);
+    put(rom, FirmwareRom::master_interrupt, end_of_master_interrupt);
     return rom;
+}
+
+std::uint64_t FirmwareRom::handler_of(unsigned vector) {
+    if (vector >= 0x08 && vector <= 0x0f) return master_interrupt;
+    if (vector >= 0x70 && vector <= 0x77) return slave_interrupt;
+    return no_service;
 }
 
 }  // namespace hyperstep::machine

@@ -6,7 +6,8 @@
 #include "machine/acpi_tables.hpp"
 
 // The PC has no BIOS. Its ROM holds what loaded images and a reset need: the RSDP, descriptors for the
-// segments that a boot loader leaves, and a few instructions at the reset vector.
+// segments that a boot loader leaves, a few instructions at the reset vector, and for every interrupt in real
+// mode a handler that ends the interrupt or says that there is no such service.
 namespace hyperstep::machine {
 
 struct FirmwareRom {
@@ -14,6 +15,12 @@ struct FirmwareRom {
     /// 18H.
     static constexpr std::uint64_t descriptors = 0xf'0100;
     static constexpr std::uint16_t descriptors_limit = 4 * 8 - 1;
+
+    /// What the vectors of the real-mode interrupt table point to, at segment F000H.
+    static constexpr std::uint64_t no_service = 0xf'ff53, master_interrupt = 0xf'fea5,
+                                   slave_interrupt = 0xf'ff23;
+    /// The physical address of the handler that firmware leaves for the vector.
+    static std::uint64_t handler_of(unsigned vector);
 
     /// The 128 KiB from 0xe0000 on; the upper half is also what lies below 4 GiB.
     std::vector<std::byte> bytes;

@@ -130,8 +130,14 @@ void Pc::give_firmware_configuration() {
 /// What firmware would have done before an image starts: interrupt controllers initialized and masked, the
 /// serial port set to 8 bits, the bootstrap processor's APIC in virtual-wire mode, caches on, application
 /// processors waiting for SIPI.
-/// The words of the BIOS data area that boot code reads: where base memory ends, above all.
+/// The real-mode interrupt table, and the words of the BIOS data area that boot code reads: where base memory
+/// ends, above all.
 void Pc::leave_bios_data() {
+    constexpr std::uint64_t rom_segment = 0xf000;
+    for (unsigned vector = 0; vector < 256; ++vector) {
+        const std::uint64_t offset = FirmwareRom::handler_of(vector) - (rom_segment << 4);
+        memory_.write(Hpa{vector * 4ULL}, 4, rom_segment << 16 | offset);
+    }
     constexpr std::uint64_t data_area = 0x400;
     constexpr std::uint16_t has_x87 = 1 << 1, one_serial_port = 1 << 9;
     const auto word = [&](std::uint64_t offset, std::uint64_t value) {

@@ -309,6 +309,12 @@ TEST_F(Run, AFlatImageIsEnteredAsTheUserSays) {
     EXPECT_EQ(run_image(code, {"--flat", "0x8000", "--entry", "0x8004"}).status, 2) << "behind the image";
 }
 
+TEST_F(Run, ABiosServiceSaysThatItIsNotThere) {
+    // int 15h; setc al; cmp ax, 8601h; jne fail; mov al, 7; out 0f4h, al; fail: hlt
+    const std::string code{"\xcd\x15\x0f\x92\xc0\x3d\x01\x86\x75\x04\xb0\x07\xe6\xf4\xf4", 15};
+    EXPECT_EQ(run_image(code, {"--flat", "0x8000"}).status, 7 << 1 | 1);
+}
+
 TEST_F(Run, TheHostsClockIsNamedInTheResult) {
     EXPECT_EQ(result_of(debug_exit(0), {"--clock", "host"})["clock"], "host");
 }
