@@ -37,6 +37,7 @@ TEST(Wrmsr, EachRegisterTakesItsValues) {
         {"read-only: MTRRCAP", 0xfe, 0x508, false},
         {"read-only: PLATFORM_INFO", 0xce, 0, false},
         {"read-only: MCG_CAP", 0x179, 0, false},
+        {"SYSENTER_CS: bits above 15 are not used", 0x174, 0x1'0000'0008, true},
         {"SYSENTER_ESP canonical", 0x175, 0xffff'8000'0000'0000, true},
         {"SYSENTER_ESP not canonical", 0x175, not_canonical, false},
         {"SYSENTER_EIP not canonical", 0x176, not_canonical, false},

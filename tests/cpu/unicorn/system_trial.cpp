@@ -304,7 +304,7 @@ private:
         name(writes ? "WRMSR" : "RDMSR");
         trial_.gpr[1] = index;
         trial_.gpr[2] &= 0x7fff;  // EDX: the address is canonical
-        // Bits 63:16 of IA32_SYSENTER_CS are "not used": what becomes of them is left open.
+        // Bits 63:16 of IA32_SYSENTER_CS are "not used": whether they are kept is left open.
         if (index == 0x174) {
             trial_.gpr[0] &= 0xffff;
             trial_.gpr[2] = 0;
