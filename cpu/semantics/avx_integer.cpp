@@ -47,6 +47,13 @@ Handler in_vex(const Form& form) {
     return on_ymm(form) ? in_vex_256<Operation>(form) : in_vex_128<Operation>(form);
 }
 
+/// With VEX.W = 1 these are the instructions on quadwords, which only 64-bit mode has.
+template <Handler on_doubleword>
+Handler doubleword_only(const Form& form) {
+    const bool names_quadword = (form.flags & op_flag::rex_w) != 0;
+    return names_quadword ? nullptr : on_doubleword;
+}
+
 constexpr Row rows[] = {
 #define PACKED(mnemonic, mmx_feature, sse_feature, ...)                  \
     {ZYDIS_MNEMONIC_V##mnemonic, Feature::avx, in_vex_128<__VA_ARGS__>}, \
@@ -67,11 +74,11 @@ constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_VPSRAVD, Feature::avx2, in_vex<ShiftEach<s32, shift_right_signed<s32>>>},
     {ZYDIS_MNEMONIC_VPINSRB, Feature::avx, only<insert<vex, u8>>},
     {ZYDIS_MNEMONIC_VPINSRW, Feature::avx, only<insert<vex, u16>>},
-    {ZYDIS_MNEMONIC_VPINSRD, Feature::avx, only<insert<vex, u32>>},
+    {ZYDIS_MNEMONIC_VPINSRD, Feature::avx, doubleword_only<insert<vex, u32>>},
     {ZYDIS_MNEMONIC_VPINSRQ, Feature::avx, only<insert<vex, u64>>},
     {ZYDIS_MNEMONIC_VPEXTRB, Feature::avx, only<extract<vex, u8>>},
     {ZYDIS_MNEMONIC_VPEXTRW, Feature::avx, only<extract<vex, u16>>},
-    {ZYDIS_MNEMONIC_VPEXTRD, Feature::avx, only<extract<vex, u32>>},
+    {ZYDIS_MNEMONIC_VPEXTRD, Feature::avx, doubleword_only<extract<vex, u32>>},
     {ZYDIS_MNEMONIC_VPEXTRQ, Feature::avx, only<extract<vex, u64>>},
     {ZYDIS_MNEMONIC_VEXTRACTPS, Feature::avx, only<extract<vex, u32>>},
     {ZYDIS_MNEMONIC_VINSERTPS, Feature::avx, only<insertps<vex>>},

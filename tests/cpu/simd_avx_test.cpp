@@ -19,6 +19,18 @@ TEST(SimdAvx, SseKeepsTheUpperHalfAndVexClearsIt) {
     EXPECT_EQ(machine.ymm(1), VectorRegister{});
 }
 
+TEST(SimdAvx, QuadwordsOfGeneralRegistersAreForeignTo32BitCode) {
+    SimdMachine machine;
+    machine.enter_protected_32();
+    machine.cpu.state.cr4 |= 1U << 18U;
+    refresh(machine.cpu);
+    ASSERT_TRUE(machine.run_code({0xc4, 0xe3, 0x61, 0x22, 0xc0, 0x00}));  // vpinsrd xmm0, xmm3, eax, 0
+    machine.cpu.state.rip = SimdMachine::code;
+    EXPECT_TRUE(raises(machine.run_code({0xc4, 0xe3, 0xe1, 0x22, 0xc0, 0x00}), Vector::ud));  // VEX.W = 1
+    EXPECT_TRUE(
+        raises(machine.run_code({0xc4, 0xe3, 0xf9, 0x16, 0xc0, 0x00}), Vector::ud));  // vpextrd, W = 1
+}
+
 TEST(SimdAvx, MaskedMovesTouchOnlyWhatIsChosen) {
     SimdMachine machine;
     // The last eight bytes of RAM; the page behind it does not exist, nor its translation.
