@@ -55,6 +55,9 @@ std::uint8_t quick_rights_of(const Cpu& cpu, const Segment& segment) {
     if (cpu.mode == Mode::long_64) return 3;
     const AccessRights rights = segment.rights;
     if (rights[AccessRights::unusable] || segment.limit != 0xffff'ffff) return 0;
+    // Only then is an access that wraps past the last offset one that crosses a page, which takes the slow
+    // way.
+    if (segment.base % 4096 != 0) return 0;
     if (!cpu.protected_mode()) return 3;
     if (rights[AccessRights::code]) return rights[AccessRights::writable] ? 1 : 0;
     const bool expands_down = (rights.raw & 4) != 0;

@@ -61,6 +61,19 @@ TEST(Execute, PauseWithRexBIsAnExchange) {
     EXPECT_EQ(machine.cpu.state.rip, BareMachine::code + 3);
 }
 
+TEST(Execute, TheLastOffsetOfASegmentIsALimitWhateverItsBase) {
+    BareMachine machine;
+    machine.enter_protected_32();
+    machine.cpu.state.segment[ds].base = BareMachine::data + 0x123;
+    refresh(machine.cpu);
+    machine.cpu.state.gpr[rdi] = 1;
+    ASSERT_TRUE(machine.run_code({0x89, 0x07}));  // mov [edi], eax: the page is known from now on
+    machine.cpu.state.gpr[rdi] = 0xffff'ffff;
+    const Outcome outcome = machine.run_code({0x89, 0x07});
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error(), (Fault{.vector = Vector::gp, .has_error_code = true, .error_code = 0}));
+}
+
 TEST(Execute, CodeThatWritesItselfRunsAsWritten) {
     BareMachine machine;
     machine.enter_long_mode();
