@@ -27,8 +27,7 @@ inline constexpr std::uint8_t rex_w = 8;
 inline constexpr std::uint8_t vector_256 = 16;  ///< VEX.L
 inline constexpr std::uint8_t vex = 32;
 inline constexpr std::uint8_t ends_block = 64;
-/// The memory operand is addressed through RSP, RBP: its faults are #SS. Only for 64-bit mode, where
-/// overrides of segments do not apply. (Elsewhere `segment` says so.)
+/// There is an explicit memory operand: base, index, scale, displacement and segment mean something.
 inline constexpr std::uint8_t has_memory = 128;
 }  // namespace op_flag
 
